@@ -55,6 +55,8 @@ class RunContext:
     console: Console
     webhooks: Webhooks
     clock: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    """Waits for a number of seconds."""
     run: Run
     """What it reviews: a branch or a pull request."""
     started_at: datetime | None = None

@@ -63,7 +63,7 @@ def all_queries(ledger: Ledger) -> LedgerView:
         view.answered_ids, view.verdicts, view.in_flight_ids, view.attempts, view.last_failures,
         view.open_recheck_requests, view.dismissed_fingerprints, view.reviewed_files,
         view.withdrawn_files, view.in_flight_files, view.excluded_paths, view.committed_usd,
-        view.outstanding_warm_up, view.batches_of_path("src/package_0/module_0.py"),
+        view.batches_of_path("src/package_0/module_0.py"),
         view.failures,
         view.answered_recheck_requests(batches), view.given_up_files(3), view.newest_files(),
         view.unreviewed_files(), view.backlog(max_attempts=3), view.recorded_heads(),

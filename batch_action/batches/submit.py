@@ -2,24 +2,27 @@
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from batch_action.clients.github.clients import GitHubClients
 from batch_action.clients.github.errors import RefusedError
 from batch_action.context import RunContext
 from batch_action.errors import (
     AmbiguousCreateError,
+    AnthropicError,
     BatchActionError,
     ConfigError,
     GitHubError,
+    Interrupted,
     TransientError,
 )
 from batch_action.ledger import pull_requests, spend, store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import ADOPTION_SLACK, LedgerView
 from batch_action.models.files import Selection, SkipReason
-from batch_action.models.ledger import FileEntry, Intended, Rejected, Selected, Sent
+from batch_action.models.ledger import FileEntry, Intended, Rejected, Selected, Sent, Usage
 from batch_action.models.requests import (
     CREATE_TIMEOUT,
     BatchState,
@@ -29,6 +32,9 @@ from batch_action.models.requests import (
 from batch_action.requests import packing
 from batch_action.requests.planner import Plan
 from batch_action.text import plural
+
+if TYPE_CHECKING:  # the SDK takes long to import
+    from batch_action.clients.anthropic.client import AnthropicClient
 
 RETIREMENT_NOTICE = timedelta(days=60)
 """How long before a model's retirement to warn."""
@@ -55,9 +61,11 @@ RESERVED_BYTES = 8_192
 RESERVED_BYTES_PER_REQUEST = 40
 """Zipped bytes for the facts about the answers: without that space nothing is sent."""
 
-INTENT_MODES: Mapping[SubmissionMode, Literal["warm-up", "warmed", "interactive"]] = {
+FIRST_PAUSE_SECONDS = 5.0
+MAX_PAUSE_SECONDS = 30.0
+
+INTENT_MODES: Mapping[SubmissionMode, Literal["warm-up", "interactive"]] = {
     SubmissionMode.WARM_UP: "warm-up",
-    SubmissionMode.WARMED: "warmed",
     SubmissionMode.INTERACTIVE: "interactive",
 }
 """The ledger's `mode` of submissions other than a plain batch."""
@@ -222,7 +230,8 @@ def send_batches(
 ) -> list[BatchState]:
     """Save the intent, create every batch of the plan, and save the ids.
 
-    After a create with a lost response nothing more is sent: the intent stays open and its requests
+    The first batch of a warm-up is waited for before the others are sent. After a create with a
+    lost response nothing more is sent: the intent stays open and its requests
     count as in flight. After a refusal the intent is closed and the rest stays in the backlog. In
     each case the facts known so far are saved before an error is raised.
     """
@@ -231,21 +240,26 @@ def send_batches(
     sent: list[BatchState] = []
     if intended is None:
         return sent
+    cached = plan.mode.has_cache_breakpoint
+    waited = timedelta(minutes=intended.warm_minutes)
     try:
         for index, batch in enumerate(plan.due):
-            if ctx.now() - started > CREATE_TIMEOUT * index + ADOPTION_SLACK:
+            if ctx.now() - started > CREATE_TIMEOUT * index + waited + ADOPTION_SLACK:
                 raise TransientError(
                     "Saving the intent took so long that a batch could not be found again if the "
                     "response to its create were lost: the rest is not sent.",
                     fix="It goes out with the next submit.",
                 )
             ctx.console.activity = "creating the batch"
-            body = plan.request_file.body(batch, cached=plan.mode.has_cache_breakpoint)
+            body = plan.request_file.body(batch, cached=cached)
             state = ctx.require_anthropic().create(body, body.size)
             sent.append(state)
             session.sent.append(state)
             session.add(sent_fact(intended, index, state))
             ctx.console.print(f"Batch {state.id} created: {plural(len(batch), 'request')}.")
+            if plan.mode is SubmissionMode.WARM_UP and index == 0:
+                store.save(ctx, session)
+                cached = _wait_for_cache(ctx, session, intended, state)
     except AmbiguousCreateError:
         raise
     except BatchActionError:
@@ -256,6 +270,44 @@ def send_batches(
         if plan.spend:
             spend.settle(ctx, plan.spend, session.view_of(ctx.run))
     return sent
+
+
+def _wait_for_cache(
+    ctx: RunContext, session: LedgerSession, intended: Intended, warm_up: BatchState
+) -> bool:
+    """Return whether the first request has filled the prompt cache within `warm-minutes`.
+
+    An interrupt closes the intent, because no create is under way: the rest is in the backlog.
+    """
+    api, limit = ctx.require_anthropic(), timedelta(minutes=intended.warm_minutes)
+    until, left, pause = ctx.now() + limit, limit.total_seconds(), FIRST_PAUSE_SECONDS
+    ctx.console.activity = "waiting until the first request has filled the prompt cache"
+    try:
+        while True:
+            with suppress(TransientError):
+                state = api.retrieve(warm_up.id)
+                if state is not None and state.status == "ended":
+                    is_filled = _has_filled_cache(api, intended, state)
+                    words = "is warm" if is_filled else "was not filled"
+                    ctx.console.print(f"The prompt cache {words}.")
+                    return is_filled
+            if left <= 0 or ctx.now() >= until:
+                ctx.console.print(f"Batch {warm_up.id} is still running: sent without the cache.")
+                return False
+            ctx.sleep(min(pause, left))
+            left, pause = left - pause, min(MAX_PAUSE_SECONDS, pause * 2)
+    except Interrupted:
+        session.add(Rejected(intent=intended.intent, batch=None))
+        raise
+    except AnthropicError:
+        return False
+
+
+def _has_filled_cache(api: "AnthropicClient", intended: Intended, warm_up: BatchState) -> bool:
+    """Return whether an ended warm-up wrote the cache, or read one that was there."""
+    ids = frozenset(key.id for key in intended.batches[0])
+    usages = [outcome.usage or Usage() for outcome in api.outcomes(warm_up, ids).values()]
+    return any(usage.prompt_tokens > usage.input_tokens for usage in usages)
 
 
 def save_intent(
@@ -322,6 +374,7 @@ def _intended_fact(ctx: RunContext, plan: Plan, selected: Selected) -> Intended:
         worst_case_usd=plan.worst_case_usd,
         shared_tokens=plan.shared_tokens,
         mode=INTENT_MODES.get(plan.mode),
+        warm_minutes=ctx.settings.warm_minutes if plan.mode is SubmissionMode.WARM_UP else 0,
         pull_request=ctx.run.pull_number,
         patched=bool(ctx.settings.patch_file),
     )

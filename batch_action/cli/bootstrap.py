@@ -93,6 +93,7 @@ def build_contexts(
             runner=runner,
             console=Console(plain=runner.actions, quiet=invocation.output.quiet, hide=runner.hide),
             webhooks=Webhooks(sleep=invocation.sleep, hide=runner.hide),
+            sleep=invocation.sleep,
             clock=invocation.clock,
             run=BranchRun(rules_commit=rules_commit),
             started_at=invocation.clock(),

@@ -14,7 +14,7 @@ from batch_action.errors import AnthropicError, BatchActionError, BudgetError, C
 from batch_action.ledger import store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.files import SkipKind, SkippedFile
-from batch_action.models.requests import ModelCheck
+from batch_action.models.requests import ModelCheck, SubmissionMode
 from batch_action.publishers import job_summary, pipeline
 from batch_action.requests import planner
 from batch_action.requests.planner import Plan
@@ -183,6 +183,7 @@ def plan_data(settings: Settings, task: Task, plan: Plan) -> dict[str, object]:
             "interactive_usd": plan.cost.interactive_usd,
             "batch_usd": plan.cost.batch_usd,
             "batch_cached_usd": plan.cost.batch_cached_usd,
+            "saved_by_cache_usd": plan.saved_by_cache_usd,
             "priced": plan.cost.is_priced,
             "worst_case": True,
         },
@@ -213,7 +214,7 @@ def print_plan(ctx: RunContext, plan: Plan) -> None:
     if plan.spend:
         console.print(plan.spend.describe(ctx.settings, ctx.now()))
     if plan.requests:
-        console.print(_explain_cost(plan))
+        console.print(_explain_cost(plan, settings.warm_minutes))
     console.print(cost)
 
 
@@ -263,7 +264,7 @@ def _fold(skipped: Iterable[SkippedFile]) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _explain_cost(plan: Plan) -> str:
+def _explain_cost(plan: Plan, warm_minutes: float) -> str:
     forecast, tokens, costs = plan.forecast, plan.tokens, plan.cost
     counted = {"offline-estimate": "estimated from the bytes", "sampled": "from a sample"}
     other = [
@@ -274,9 +275,16 @@ def _explain_cost(plan: Plan) -> str:
             (costs.batch_cached_usd, "in a batch with the prompt cache"),
         )
     ]
+    warm = ""
+    if plan.saved_by_cache_usd:
+        verb = "saves" if plan.mode is SubmissionMode.WARM_UP else "would save"
+        warm = (
+            f"\n`prompt-cache: warm` {verb} about {format_dollars(plan.saved_by_cache_usd)} and "
+            f"holds the run for at most {warm_minutes:g} minutes."
+        )
     return (
         f"{plural(len(plan.requests), 'request')}, {tokens.input:,} tokens in "
         f"({counted.get(tokens.method, tokens.method)}), at most {tokens.output_max:,} out: "
         f"{', '.join(other)} at most.\n"
-        f"Expected: {forecast.basis}. A month: {forecast.month_basis}."
+        f"Expected: {forecast.basis}. A month: {forecast.month_basis}.{warm}"
     )

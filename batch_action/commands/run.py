@@ -18,7 +18,6 @@ from batch_action.ledger import spend, store
 from batch_action.ledger.store import LedgerSession
 from batch_action.publishers import notifiers
 from batch_action.publishers.pull_request import collect as pull_request_collect
-from batch_action.requests import send_strategy
 
 Command = Callable[[RunContext, LedgerSession], int]
 ErrorReporter = Callable[[BatchActionError], None]
@@ -81,11 +80,10 @@ def run_for_each_task(
     commands: Sequence[Command],
     report_error: ErrorReporter,
     *,
-    afterwards: Sequence[Command] = (),
     find_owner: FindOwner | None = None,
     other_commands: Sequence[Command] = (),
 ) -> int:
-    """Run *commands* for every task, then *afterwards*; return the first failure's exit code.
+    """Run *commands* for every task; return the first failure's exit code.
 
     All ledgers are loaded first, because the tasks share the budget. With `batch-id` and
     *find_owner*, only the task that owns that batch runs *commands*; the others run
@@ -100,14 +98,11 @@ def run_for_each_task(
         if find_owner and loaded and loaded[0].settings.batch_id
         else None
     )
-    for steps in (commands, afterwards):
-        for ctx in loaded:
-            is_owner = owner in (None, ctx)
-            others = other_commands if steps is commands else ()
-            for step in steps if is_owner else others:
-                ledgers.update_budget(loaded)
-                session = ledgers.sessions[ctx.title]
-                codes.run(ctx, partial(step, ctx, session))
+    for ctx in loaded:
+        for step in commands if owner in (None, ctx) else other_commands:
+            ledgers.update_budget(loaded)
+            session = ledgers.sessions[ctx.title]
+            codes.run(ctx, partial(step, ctx, session))
     return codes.exit_code()
 
 
@@ -151,31 +146,11 @@ def _with_title(error: BatchActionError, title: str) -> BatchActionError:
 
 
 def run(contexts: Sequence[RunContext], report_error: ErrorReporter) -> int:
-    """Collect and submit for every task; return the first failure's exit code.
-
-    Batches that wait for a warm-up of the prompt cache are sent after all tasks.
-    """
+    """Collect and submit for every task; return the first failure's exit code."""
     return run_for_each_task(
         contexts,
         (collect, submit, submit_pull_requests),
         report_error,
-        afterwards=(send_after_warmup,),
         find_owner=recover_owner,
         other_commands=(submit, submit_pull_requests),
     )
-
-
-def send_after_warmup(ctx: RunContext, session: LedgerSession) -> int:
-    """Wait for a warm-up of the prompt cache up to `wait-minutes`, then submit again."""
-    if (
-        ctx.settings.dry_run
-        or ctx.settings.batch_id
-        or not send_strategy.is_warm_up_pending(session.view)
-    ):
-        return 0
-    code = 0
-    while send_strategy.is_warm_up_pending(session.view) and ctx.now() < ctx.deadline:
-        code = collect(ctx, session) or code
-    if not send_strategy.is_warm_up_pending(session.view):
-        code = submit(ctx, session) or code
-    return code

@@ -25,6 +25,7 @@ from batch_action.config.inputs import (
     split_words,
 )
 from batch_action.models.findings import Confidence, Severity
+from batch_action.models.ledger import MAX_WARM_MINUTES
 
 ACTION, ACTION_ONLY, FLAG = Place.ACTION, Place.ACTION_ONLY, Place.FLAG
 AWS_REGION_PATTERN = r"^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$"
@@ -249,6 +250,14 @@ class Settings(BaseModel):
             "shared instructions from the prompt cache; pays off for long guidelines."
         ),
     ] = "off"
+    warm_minutes: Annotated[
+        float,
+        Field(ge=0, le=MAX_WARM_MINUTES, allow_inf_nan=False),
+        Input(
+            "How long a run with `prompt-cache: warm` waits for its first request; the rest is "
+            "then sent without the cache."
+        ),
+    ] = 10.0
     max_requests_per_batch: Annotated[
         int,
         Field(ge=1, le=100_000),

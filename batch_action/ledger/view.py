@@ -83,28 +83,11 @@ class BacklogFile(NamedTuple):
     """When it was first selected since its last verdict."""
 
 
-@dataclass(frozen=True, slots=True)
-class CacheWarmUp:
-    """A request that was sent first, so that the others can read the prompt cache it writes."""
-
-    intended: Intended
-    sent: Sent | None
-    """None: the response to the create was lost."""
-    collected: Collected | None
-    withdrawn: bool
-    selected: frozenset[str]
-    """The paths that were selected with it; those without an answer wait for it."""
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether it has no answer, so that the content of the cache is unknown."""
-        return self.withdrawn or bool(self.collected and self.collected.failed)
-
-
 def create_window(intended: Intended, timeout: timedelta) -> tuple[datetime, datetime]:
     """Return when a batch of this intent can have been created, by Anthropic's clock."""
     count = max(1, len(intended.batches))
-    return intended.at, intended.at + timeout * count + ADOPTION_SLACK
+    waited = timedelta(minutes=intended.warm_minutes)
+    return intended.at, intended.at + waited + timeout * count + ADOPTION_SLACK
 
 
 def _cached(query: Callable[..., T]) -> Callable[..., T]:
@@ -465,27 +448,6 @@ class LedgerView:
         return sum(
             _worst_case_share(self._intents[intent], set(indexes))
             for intent, indexes in by_intent.items()
-        )
-
-    @cached_property
-    def outstanding_warm_up(self) -> CacheWarmUp | None:
-        """The newest warm-up of the prompt cache, if nothing has been sent since."""
-        sent = {intended.intent: fact for fact, intended in self.sent_batches}
-        unresolved = {intent.intended.intent for intent in self.open_intents}
-        intents = [
-            fact
-            for fact in self.facts(Intended)
-            if fact.intent in sent or fact.intent in unresolved
-        ]
-        newest = max(intents, key=lambda x: (x.at, x.intent), default=None)
-        if newest is None or newest.mode != "warm-up":
-            return None
-        fact = sent.get(newest.intent)
-        batch = fact.batch if fact else ""
-        chosen = (x for x in self.facts(Selected) if x.head == newest.head)
-        paths = frozenset(file.path for x in chosen for file in x.files)
-        return CacheWarmUp(
-            newest, fact, self._collected.get(batch), batch in self._withdrawn, paths
         )
 
 

@@ -19,6 +19,9 @@ IntentId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Path = Annotated[str, Field(min_length=1, max_length=4096)]
 FactDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{14}$")]
+MAX_WARM_MINUTES = 50
+"""A cache entry lives an hour; the requests that read it need some minutes to start."""
+
 T = TypeVar("T")
 
 
@@ -203,7 +206,9 @@ class Intended(CompactableFact, key=("intent",)):
     """Whether `head` is a commit made of `patch-file`, which is not in the repository."""
     shared_tokens: Count | None = None
     """Tokens of the instructions that all requests share; None when they are not known."""
-    mode: Literal["warm-up", "warmed", "interactive"] | None = None
+    mode: Literal["warm-up", "interactive"] | None = None
+    warm_minutes: float = Field(default=0, ge=0, le=MAX_WARM_MINUTES)
+    """How long the other batches wait for the first one, which writes the prompt cache."""
     """How the requests were sent; None for plain batches."""
     sizes: tuple[Count, ...] | None = None
     """The number of requests in each batch, if some are not listed any more."""

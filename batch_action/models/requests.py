@@ -74,11 +74,7 @@ class SubmissionMode(StrEnum):
 
     BATCH = "batch"
     WARM_UP = "warm-up"
-    """One request is sent first, in its own batch, and writes the prompt cache."""
-    AWAIT = "await"
-    """The warm-up batch is in flight: nothing is sent."""
-    WARMED = "warmed"
-    """The warm-up batch has ended: the other requests read the cache."""
+    """One request is sent first, in its own batch, and writes the prompt cache for the others."""
     ACCUMULATE = "accumulate"
     """Too few requests: they wait for more."""
     INTERACTIVE = "interactive"
@@ -87,7 +83,7 @@ class SubmissionMode(StrEnum):
     @property
     def has_cache_breakpoint(self) -> bool:
         """Whether the shared instructions end with a cache breakpoint."""
-        return self in (SubmissionMode.WARM_UP, SubmissionMode.WARMED)
+        return self is SubmissionMode.WARM_UP
 
 
 @unique

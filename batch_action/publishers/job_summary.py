@@ -195,7 +195,7 @@ def _submit_status(plan: Plan, *, is_sent: bool) -> str:
         return "submitted"
     if not plan.requests or plan.due:
         return "nothing-to-do"
-    return "accumulated" if plan.mode is SubmissionMode.ACCUMULATE else "pending"
+    return "accumulated"
 
 
 def _print_submitted(console: Console, plan: Plan, *, is_sent: bool, dry_run: bool) -> None:
@@ -379,7 +379,7 @@ def _set_outputs(ctx: RunContext, published: PublishResult) -> None:
     runner, report = ctx.runner, published.report
 
     def earlier(name: str) -> float:
-        # An earlier collect of this run has collected a warm-up batch.
+        # A collect of this run came before, when these answers were sent for synchronously.
         return float(runner.outputs.get(name) or 0)
 
     counts = count_findings(published.statuses)

@@ -206,14 +206,15 @@ def _compute_spending(
 
 
 def _find_warm_ups(view: LedgerView, results: BatchResults) -> list[tuple[str, Usage]]:
-    """Find the model and usage of the warm-ups whose cache this run's batches read."""
+    """Find the model and usage of the warm-ups, collected before, of this run's batches."""
     ended = {batch.sent.batch for batch in results.ended}
     collected = {fact.batch: fact.usage for fact in view.facts(Collected)}
-    warm_ups = [
-        (intended.at, intended.model, sent.batch)
+    intents = {batch.intended.intent for batch in results.ended}
+    return [
+        (intended.model, collected.get(sent.batch, Usage()))
         for sent, intended in view.sent_batches
-        if intended.mode == "warm-up" and sent.batch not in ended
+        if intended.mode == "warm-up"
+        and intended.intent in intents
+        and sent.index == 0
+        and sent.batch not in ended
     ]
-    times = [batch.intended.at for batch in results.ended if batch.intended.mode == "warmed"]
-    used = {max((w for w in warm_ups if w[0] < at), default=None) for at in times}
-    return [(w[1], collected.get(w[2], Usage())) for w in used if w is not None]

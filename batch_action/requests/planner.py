@@ -61,6 +61,8 @@ class Plan:
     """The worst case: every answer has its maximum length."""
     shared_tokens: int
     """Tokens of the instructions that all requests share."""
+    saved_by_cache_usd: float
+    """What `prompt-cache: warm` saves, or would save; 0 when it does not pay off."""
     mode: SubmissionMode = SubmissionMode.BATCH
     note: str = ""
     """One sentence for people: why `mode` is not the usual one."""
@@ -73,11 +75,9 @@ class Plan:
     def due(self) -> tuple[tuple[Request, ...], ...]:
         """The batches to send in this run."""
         match self.mode:
-            case SubmissionMode.ACCUMULATE | SubmissionMode.AWAIT:
+            case SubmissionMode.ACCUMULATE:
                 return ()
-            case SubmissionMode.WARM_UP:
-                return self.batches[:1]
-            case SubmissionMode.BATCH | SubmissionMode.WARMED | SubmissionMode.INTERACTIVE:
+            case SubmissionMode.BATCH | SubmissionMode.WARM_UP | SubmissionMode.INTERACTIVE:
                 return self.batches
 
     @property
@@ -104,16 +104,14 @@ def build_plan(
     left_usd = min(left_usd, ctx.settings.max_cost_usd - ctx.budget.sent_usd)
     files, backlog = _fill_budget(ctx.prices, request_set, mode, left_usd)
     requests = [request for file in files for request in request_set.requests[file.path]]
-    if mode is SubmissionMode.WARM_UP and not send_strategy.is_caching_cheaper(
-        ctx.prices, ctx.settings.model, requests, shared
-    ):
+    prefix = send_strategy.low_prefix_tokens(request_set)
+    saved_by_cache = send_strategy.saved_by_cache(ctx.prices, ctx.settings.model, requests, prefix)
+    if mode is SubmissionMode.WARM_UP and not saved_by_cache:
         mode = SubmissionMode.BATCH
         strategy = SendStrategy(mode, "No prompt cache: too few requests fit the budget.")
     batches = packing.pack_by_model(
         requests, mode, max_requests=ctx.settings.max_requests_per_batch
     )
-    due = batches[0] if mode is SubmissionMode.WARM_UP else requests
-    is_sent_now = mode not in (SubmissionMode.ACCUMULATE, SubmissionMode.AWAIT)
     return Plan(
         selection=request_set.selection,
         commits=commits,
@@ -123,11 +121,11 @@ def build_plan(
         request_file=request_set.request_file,
         mode=mode,
         note=strategy.note,
-        worst_case_usd=worst_usd(ctx.prices, due, mode, shared),
+        worst_case_usd=worst_usd(ctx.prices, requests, mode, shared),
         forecast=make_forecast(
             ctx.prices,
             request_set.requests,
-            due if is_sent_now else (),
+            () if mode is SubmissionMode.ACCUMULATE else requests,
             mode,
             history,
             shared=shared,
@@ -135,6 +133,7 @@ def build_plan(
         ),
         backlog=tuple(backlog),
         shared_tokens=shared,
+        saved_by_cache_usd=saved_by_cache,
         tokens=TokenEstimate(
             input=sum(request.input_tokens for request in requests),
             output_max=sum(request.max_tokens for request in requests),
@@ -230,7 +229,7 @@ def prepare(
     request_set = builder.build_requests(ctx, view, candidates, limit, exact=exact)
     for warning in selection_warnings(ctx, request_set.selection):
         ctx.warn(warning)
-    strategy = send_strategy.choose(ctx, request_set, view, check.clock)
+    strategy = send_strategy.choose(ctx, request_set, view)
     known_spend = spend.load(ctx, view) if ctx.has_budget else None
     history = read_history(view, ctx.settings.model, ctx.settings.effort, check.clock)
     return build_plan(ctx, request_set, commits, strategy, check, known_spend, history)

@@ -18,7 +18,7 @@ from tests.harness.workflow import BAD, WORSE, WorkflowHarness
 SCENARIOS = ("submit", "collect", "run", "warm", "interactive")
 """A mode, or a name in `SUBMISSION_INPUTS`."""
 SUBMISSION_INPUTS: dict[str, tuple[str, dict[str, str]]] = {
-    "warm": ("run", {"prompt_cache": "warm", "wait_minutes": "1"}),
+    "warm": ("run", {"prompt_cache": "warm"}),
     "interactive": ("run", {"small_workload": "interactive"}),
 }
 MOMENTS = ("before", "after")

@@ -84,6 +84,8 @@ class WorkflowHarness:
     environ: dict[str, str] = field(default_factory=dict)
     clock_skew: float = 0.0
     """Seconds that the clock of the runner is ahead of the services'."""
+    sleep: Callable[[float], None] = lambda _seconds: None
+    """What a run does where it would wait."""
 
     @classmethod
     def create(cls, sandbox: Sandbox, folder: Path, **options: Any) -> "WorkflowHarness":
@@ -190,9 +192,7 @@ class WorkflowHarness:
         """Call the entry point in this process, with the clock of the sandbox."""
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = enter(
-                argv, environ, clock=self.now, sleep=lambda _seconds: None, write_interval=0.0
-            )
+            code = enter(argv, environ, clock=self.now, sleep=self.sleep, write_interval=0.0)
         outputs, summary = environ.get("GITHUB_OUTPUT"), environ.get("GITHUB_STEP_SUMMARY")
         return Result(
             exit=code,

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from batch_action.errors import Interrupted
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Collected, Intended
 from batch_action.requests import pricing
@@ -51,36 +52,28 @@ def test_off_is_the_default_and_sets_no_breakpoint(workflow: WorkflowHarness) ->
 
 def test_one_request_is_sent_first_and_the_others_read_its_cache(warm: WorkflowHarness) -> None:
     first = warm.run("submit")
-    assert (sizes(warm), first.outputs["requests-count"]) == ([1], "1")
-    assert first.outputs["backlog-count"] == "3"
+    assert (sizes(warm), first.outputs["requests-count"]) == ([1, 3], "4")
+    assert (first.outputs["status"], first.outputs["backlog-count"]) == ("submitted", "0")
+    assert first.outputs["batch-ids"] == ",".join(batch.id for batch in warm.batches)
     assert "fills the prompt cache" in first.summary
-    warm.advance(HOUR / 4)
-    second = warm.run()
-    assert sizes(warm) == [1, 3]
-    assert second.outputs["requests-count"] == "3"
-    assert "The prompt cache is warm" in second.summary
+    assert "The prompt cache is warm" in first.log
     assert {str(m) for b in warm.batches for m in breakpoints(b)} == {
         "{'type': 'ephemeral', 'ttl': '1h'}"
     }
+    assert modes(warm) == ["warm-up"]
     warm.advance(HOUR)
-    third = warm.run()
-    assert third.outputs["findings-count"] == "8"
+    assert warm.run().outputs["findings-count"] == "8"
     (written,) = usages(warm, warm.batches[0])
     assert written["cache_creation"]["ephemeral_1h_input_tokens"] > 0
     assert all(usage["cache_read_input_tokens"] > 0 for usage in usages(warm, warm.batches[1]))
     assert len(warm.billed_ids) == len(set(warm.billed_ids)) == 4
-    assert modes(warm) == ["warm-up", "warmed"]
     assert warm.run().outputs["status"] == "nothing-to-do"
 
 
 def test_the_report_shows_what_the_cache_saved(warm: WorkflowHarness) -> None:
     warm.run("submit")
-    collected = warm.run()
-    assert "0% of input from cache, which cost $0.00" in collected.summary
-    assert "more, including its warm-up" in collected.summary
     warm.advance(HOUR)
     reason = warm.run().summary
-    assert "of input from cache, which saved $0.00" in reason
     facts = list(LedgerView(stored_ledger(warm)).facts(Collected))
     billed = sum(fact.cost_usd or 0 for fact in facts)
     plain = (
@@ -93,11 +86,10 @@ def test_the_report_shows_what_the_cache_saved(warm: WorkflowHarness) -> None:
         )
         * 1e-6
     )
-    share = sum(fact.usage.cache_read_tokens for fact in facts)
-    assert share > 0
+    assert sum(fact.usage.cache_read_tokens for fact in facts) > 0
     saved = plain - billed
     assert saved > 0
-    assert f"saved ${saved:.4f}" in reason
+    assert f"of input from cache, which saved ${saved:.4f}, including its warm-up" in reason
 
 
 def test_collect_prices_the_cache_with_the_tokens_that_submit_recorded(
@@ -119,95 +111,87 @@ def test_collect_prices_the_cache_with_the_tokens_that_submit_recorded(
     assert f"batch + cache {format_dollars(cached)}" in collected.summary
 
 
-def test_wait_minutes_sends_both_in_one_run(warm: WorkflowHarness) -> None:
-    done = warm.run(wait_minutes="5")
-    assert (done.exit, sizes(warm)) == (0, [1, 3])
-    assert done.outputs["requests-count"] == "4"
-    assert done.ids == [batch.id for batch in warm.batches]
-    assert done.outputs["backlog-count"] == "0"
-    assert done.outputs["new-findings-count"] == "2"
-    warm.advance(HOUR)
+@pytest.mark.parametrize("minutes", [0, 2.5, 10])
+def test_the_others_wait_for_it_at_most_warm_minutes(
+    workflow: WorkflowHarness, minutes: float
+) -> None:
+    warm = workflow
+    warm.inputs |= WARM
+    warm.commit({**FOUR, ".github/batch-action.yml": f"warm-minutes: {minutes}\n"})
+    warm.sandbox.anthropic.hold = True
+    pauses: list[float] = []
+    warm.sleep = pauses.append
+    cold = warm.run("submit")
+    assert (cold.outputs["status"], sizes(warm)) == ("submitted", [1, 3])
+    assert sum(pauses) == 60 * minutes
+    assert "still running" in cold.log
+    assert breakpoints(warm.batches[1]) == [None] * 3
+    warm.finish()
     assert warm.run().outputs["findings-count"] == "8"
 
 
-def test_every_task_sends_its_warm_up_before_any_waits(warm: WorkflowHarness) -> None:
-    warm.run(task="code-review, security-scan", wait_minutes="5")
-    assert sizes(warm) == [1, 1, 3, 3]
-
-
-def test_the_others_wait_while_it_runs_but_not_forever(warm: WorkflowHarness) -> None:
-    warm.sandbox.anthropic.hold = True
-    warm.run("submit")
-    warm.advance(HOUR)
-    waits = warm.run("submit")
-    assert (waits.outputs["status"], sizes(warm)) == ("pending", [1])
-    assert warm.batches[0].id in waits.summary
-    warm.advance(1.5 * HOUR)
-    cold = warm.run("submit")
-    assert (cold.outputs["status"], sizes(warm)) == ("submitted", [1, 3])
-    assert "takes too long" in cold.summary
-    assert breakpoints(warm.batches[1]) == [None] * 3
-    assert modes(warm) == ["warm-up", None]
-
-
-def test_without_a_run_within_the_hour_they_are_sent_without_the_cache(
-    warm: WorkflowHarness,
-) -> None:
-    warm.run("submit")
-    warm.advance(2 * HOUR)
-    warm.clock_skew = 7 * HOUR
-    cold = warm.run()
-    assert sizes(warm) == [1, 3]
-    assert "more than 50 minutes ago" in cold.summary
-    assert breakpoints(warm.batches[1]) == [None] * 3
-    assert "findings-count" in cold.outputs
-
-
-@pytest.mark.parametrize(
-    ("changed_inputs", "reason"),
-    [
-        ({"model": "claude-opus-5-5"}, "another model"),
-        ({"effort": "low"}, "another model or effort"),
-        ({"prompt_cache": "off"}, "is off now"),
-    ],
-    ids=str,
-)
-def test_no_breakpoint_when_the_cache_would_not_be_read(
-    warm: WorkflowHarness, changed_inputs: Any, reason: str
-) -> None:
-    warm.run("submit")
-    later = warm.run("submit", **changed_inputs)
-    assert reason in later.summary
-    assert breakpoints(warm.batches[-1]) == [None] * len(warm.batches[-1].requests)
-
-
-def test_a_later_file_waits_for_its_own_warm_up(warm: WorkflowHarness) -> None:
-    warm.run("submit")
-    (asked,) = warm.requested_paths(0)
-    warm.advance(2 * HOUR)
-    warm.commit(dict.fromkeys(set(FOUR) - {asked}))
-    warm.commit({f"later-{name}": text for name, text in FOUR.items()})
-    warm.run()
-    assert (sizes(warm), modes(warm)) == ([1, 1], ["warm-up", "warm-up"])
-
-
-def test_new_guidelines_make_the_cache_useless(warm: WorkflowHarness) -> None:
-    warm.run("submit")
-    warm.commit({"AGENTS.md": "Tabs, not spaces.\n"})
+@pytest.mark.parametrize("failure", ["errored:api_error", "expired", "canceled"])
+def test_a_warm_up_without_an_answer_does_not_count(warm: WorkflowHarness, failure: str) -> None:
+    warm.sandbox.faults.add_outcome(failure)
     later = warm.run("submit")
-    assert "guidelines have changed" in later.summary
-    assert breakpoints(warm.batches[-1]) == [None] * len(warm.batches[-1].requests)
+    assert "was not filled" in later.log
+    assert sizes(warm) == [1, 3]
+    assert breakpoints(warm.batches[1]) == [None] * 3
 
 
-def test_a_warm_up_without_an_answer_does_not_count(warm: WorkflowHarness) -> None:
-    warm.sandbox.faults.add_outcome("errored:api_error")
+def test_every_task_waits_for_its_own_warm_up(warm: WorkflowHarness) -> None:
+    warm.run(task="code-review, security-scan")
+    assert sizes(warm) == [1, 3, 1, 3]
+
+
+def test_an_interrupt_while_waiting_leaves_the_rest_in_the_backlog(warm: WorkflowHarness) -> None:
+    def interrupt(_seconds: float) -> None:
+        raise Interrupted
+
+    warm.sandbox.anthropic.hold = True
+    warm.sleep = interrupt
+    assert warm.run("submit").exit == 130
+    view = LedgerView(stored_ledger(warm))
+    assert (sizes(warm), len(view.pending_batches), view.open_intents) == ([1], 1, ())
+    warm.sleep = lambda _seconds: None
+    warm.sandbox.anthropic.hold = False
+    warm.finish()
+    warm.run()
+    assert sorted(path for n in range(len(sizes(warm))) for path in warm.requested_paths(n)) == (
+        sorted(FOUR)
+    )
+
+
+@pytest.mark.parametrize("fault", ["none", "hold", "errored:api_error"])
+def test_it_is_at_most_one_write_dearer_than_off(warm: WorkflowHarness, fault: str) -> None:
+    if fault == "hold":
+        warm.sandbox.anthropic.hold = True
+    elif fault != "none":
+        warm.sandbox.faults.add_outcome(fault)
     warm.run("submit")
     warm.finish()
-    warm.sandbox.faults.clear()
-    later = warm.run()
-    assert "the warm-up was not answered" in later.summary
-    assert sizes(warm) == [1, 4]
-    assert breakpoints(warm.batches[1]) == [None] * 4
+    [intended] = LedgerView(stored_ledger(warm)).facts(Intended)
+    rates = pricing.load().models[intended.model]
+    paid = plain = write = 0.0
+    for usage in (u for batch in warm.batches for u in usages(warm, batch)):
+        written = usage["cache_creation"]["ephemeral_1h_input_tokens"]
+        read, rest = usage["cache_read_input_tokens"], usage["input_tokens"]
+        paid += written * rates.write_1h + read * rates.read + rest * rates.input
+        plain += (written + read + rest) * rates.input
+        write = max(write, written * (rates.write_1h - rates.input))
+    assert paid <= plain + write
+    assert (paid < plain) is (fault == "none")
+
+
+def test_the_plan_says_what_it_saves_and_how_long_it_takes(workflow: WorkflowHarness) -> None:
+    workflow.commit(FOUR)
+    argv = ("plan", "--first-run", "all")
+    off = workflow.cli(*argv)
+    assert "`prompt-cache: warm` would save about $" in off.log
+    assert "holds the run for at most 10 minutes" in " ".join(off.log.split())
+    warm = workflow.cli(*argv, "--prompt-cache", "warm", "--json").tasks[0]
+    assert warm["cost"]["saved_by_cache_usd"] > 0
+    assert warm["mode"] == "warm-up"
 
 
 @pytest.mark.parametrize(
@@ -233,24 +217,15 @@ def test_no_warm_up_when_it_would_not_pay_off(
 
 def test_the_worst_case_is_a_cache_that_no_request_reads(warm: WorkflowHarness) -> None:
     warm.run("submit")
-    warm.run("submit")
-    first, rest = sorted(LedgerView(stored_ledger(warm)).facts(Intended), key=lambda x: x.at)
-    assert first.worst_case_usd is not None
-    assert rest.worst_case_usd is not None
-    assert rest.worst_case_usd / 3 == pytest.approx(first.worst_case_usd, rel=0.05)
+    (intended,) = LedgerView(stored_ledger(warm)).facts(Intended)
+    assert intended.worst_case_usd is not None
     # More than at the price of plain input: a cache write costs twice as much.
-    assert first.worst_case_usd > 0.032
+    assert intended.worst_case_usd / 4 > 0.032
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("call", ["POST /v1/messages/batches", "GET /v1/messages/batches/{batch}"])
-@pytest.mark.parametrize("nth", [0, 1])
-def test_after_a_crash_nothing_is_paid_twice(
-    warm: WorkflowHarness, call: str, when: str, nth: int
-) -> None:
-    if nth:
-        warm.run("submit")
-        warm.advance(600)
+def test_after_a_crash_nothing_is_paid_twice(warm: WorkflowHarness, call: str, when: str) -> None:
     run_until_crash(warm, "run", CrashPoint(call, when))
     for _ in range(4):
         warm.advance(HOUR)

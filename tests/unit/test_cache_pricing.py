@@ -8,7 +8,8 @@ from batch_action.models.ledger import Usage
 from batch_action.models.report import Spending
 from batch_action.models.requests import Cost
 from batch_action.publishers.report_text import format_cost
-from batch_action.requests import pricing
+from batch_action.requests import pricing, send_strategy
+from tests.harness.batches import a_request
 
 PRICES = pricing.load()
 MODELS = st.sampled_from(sorted(PRICES.models))
@@ -92,3 +93,34 @@ def test_the_cost_line_shows_the_price_that_was_paid(batched, saved, expected):
     )
     assert expected in format_cost(spending)
     assert spending.saved_usd == pytest.approx(0.2 if batched else 0)
+
+
+RUNS = st.lists(
+    st.tuples(st.integers(1, 40), st.sampled_from(["filled", "running", "failed"])),
+    min_size=60,
+    max_size=60,
+)
+"""The requests of each run, and what has become of its warm-up after `warm-minutes`."""
+
+
+@given(MODELS, RUNS, st.integers(100, 20_000))
+def test_sixty_runs_with_warm_ups_cost_at_most_a_write_each_more(model, runs, prefix):
+    rates = PRICES.models[model]
+    total = plain = writes = 0.0
+    for count, state in runs:
+        requests = [
+            a_request(f"r{n}", input_tokens=prefix + 500, max_tokens=9) for n in range(count)
+        ]
+        off = [Usage(input_tokens=prefix + 500)] * count
+        is_warm = send_strategy.saved_by_cache(PRICES, model, requests, prefix) > 0
+        warm_up = Usage(input_tokens=500, cache_write_1h_tokens=prefix)
+        other = off[0]
+        if state == "filled":
+            other = Usage(input_tokens=500, cache_read_tokens=prefix)
+        usages = [warm_up, *[other] * (count - 1)] if is_warm else off
+        cost = pricing.total_usd(PRICES, of(model, usages)) or 0
+        cost_off = pricing.total_usd(PRICES, of(model, off)) or 0
+        assert state != "filled" or not is_warm or cost < cost_off
+        total, plain = total + cost, plain + cost_off
+        writes += prefix * (rates.write_1h - rates.input) / 1e6 * PRICES.batch_discount * is_warm
+    assert total <= plain + writes + 1e-9

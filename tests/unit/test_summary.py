@@ -198,6 +198,7 @@ def test_a_huge_submit_stays_within_the_limit():
         request_file=RequestFile(""),
         backlog=tuple(files),
         shared_tokens=1,
+        saved_by_cache_usd=0.0,
         tokens=TokenEstimate(input=1, output_max=1, method="counted"),
         cost=COST,
         forecast=Forecast(
