@@ -33,6 +33,10 @@ _BLOCK_BYTES = 8 * 1024 * 1024
 _UPLOAD_TIMEOUT_SECONDS = 300.0
 _MAX_MESSAGE_CHARS = 300
 _FOREIGN = "not an answer of the artifact service: a proxy, or a sign-in page"
+_FOREIGN_FIX = (
+    "Check HTTPS_PROXY and NO_PROXY: the runner must reach the host of ACTIONS_RESULTS_URL. The "
+    "next run goes on."
+)
 _CLOCK_TOLERANCE, _LONGEST_JOB = timedelta(hours=1), timedelta(days=6)
 _FORBIDDEN_CHARS = re.compile(r'[":<>|*?\r\n\\/]')
 _UNAVAILABLE_FIX = (
@@ -211,12 +215,7 @@ class ArtifactService(Closeable):
         try:
             self._send(partial(put, timeout=_UPLOAD_TIMEOUT_SECONDS), _is_created)
         except _RefusedCallError as refused:
-            reason = _blob_error_code(refused.message)
-            raise GitHubError(
-                f"The artifact's upload failed with {refused.status} ({reason}).",
-                fix="The next run goes on; a runner with a firewall must reach "
-                "*.blob.core.windows.net.",
-            ) from None
+            raise _upload_error(refused) from None
 
     def _finalize(self, name: str, data: bytes) -> int:
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
@@ -351,6 +350,10 @@ def _raise_github_error(method: str, name: str, refused: "_RefusedCallError") ->
             fix="Delete old artifacts or raise the spending limit; GitHub recounts every 6 to 12 "
             "hours.",
         ) from None
+    if refused.message == _FOREIGN:
+        raise GitHubError(
+            f"{action} with {refused.status} ({refused.message}).", fix=_FOREIGN_FIX
+        ) from None
     if refused.status in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
         raise GitHubError(
             f"{action} with {refused.status} ({refused.message}).",
@@ -375,9 +378,22 @@ def _parse_artifact(item: Mapping[str, Any]) -> StoredArtifact:
     )
 
 
-def _blob_error_code(text: str) -> str:
-    match = re.search(r"<Code>(\w+)</Code>", text)
-    return match[1] if match else "no reason given"
+def _upload_error(refused: "_RefusedCallError") -> GitHubError:
+    """Return the error of a refused upload, by the blob store's reason.
+
+    https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
+    """
+    match = re.search(r"<Code>(\w+)</Code>", refused.message)
+    reason = match[1] if match else refused.message or "no reason given"
+    if match and refused.status == httpx2.codes.FORBIDDEN:
+        fix = "The signed address has expired, or the runner's clock is off: run it again."
+    elif match:
+        fix = "The next run goes on; see https://www.githubstatus.com."
+    else:
+        fix = "The next run goes on; a runner with a firewall must reach *.blob.core.windows.net."
+        fix = fix if refused.status else connection_fix(refused, fix)
+    said = f"with {refused.status} ({reason})" if refused.status else f"({reason})"
+    return GitHubError(f"The artifact's upload failed {said}.", fix=fix)
 
 
 class _RefusedCallError(Exception):
@@ -440,6 +456,9 @@ def _is_json_object(response: httpx2.Response) -> bool:
 def _message_of(response: httpx2.Response) -> str:
     """Return the service's reason; of the blob store's XML all, of a proxy's page nothing."""
     if _is_json_object(response):
-        return str(response.json().get("msg") or "")[:_MAX_MESSAGE_CHARS]
+        data = response.json()
+        # https://twitchtv.github.io/twirp/docs/errors.html: an error has a code.
+        is_ours = response.is_success or "code" in data or "msg" in data
+        return str(data.get("msg") or "")[:_MAX_MESSAGE_CHARS] if is_ours else _FOREIGN
     text = response.text[:_MAX_MESSAGE_CHARS]
     return text if "<Error>" in text else _FOREIGN

@@ -20,6 +20,10 @@ import httpx2
 from batch_action.errors import ConfigError
 
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
+PROXY_LOGIN_FIX = (
+    "The proxy wants a user and a password: write both into HTTPS_PROXY, as in "
+    "http://user:password@host:port."
+)
 _CA_FIX = "Set it to a file with your organization's CA certificates in PEM format, or unset it."
 
 
@@ -159,6 +163,8 @@ def connection_fix(error: BaseException, otherwise: str) -> str:
             "The certificate is signed by nobody this machine trusts: if your network replaces "
             "certificates, name the file with its CA in SSL_CERT_FILE."
         )
+    if "407" in text and "proxy" in text.lower():
+        return PROXY_LOGIN_FIX
     return "Check HTTPS_PROXY and NO_PROXY." if "proxy" in text.lower() else otherwise
 
 

@@ -13,7 +13,7 @@ import httpx2
 from anthropic.types import MessageTokensCount, ModelInfo
 from anthropic.types.messages import MessageBatch
 
-from batch_action.clients.http import connection_fix, retry_after
+from batch_action.clients.http import PROXY_LOGIN_FIX, connection_fix, retry_after
 from batch_action.errors import AnthropicError, BatchActionError, QuotaError, TransientError, advice
 from batch_action.models.ledger import Usage
 from batch_action.models.requests import BatchState, ModelCapabilities, Outcome, OutcomeKind
@@ -47,6 +47,10 @@ UNPARSABLE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 FOREIGN_FIX = (
     "A proxy, a firewall or a sign-in page may have answered in its place: check HTTPS_PROXY and "
     "`anthropic-base-url`. The next run tries again."
+)
+GATEWAY_FIX = (
+    "This answer has no request id, so it is a proxy's or a gateway's: check HTTPS_PROXY and "
+    "`anthropic-base-url`, or ask who runs it."
 )
 _QUOTA_WORDS = re.compile(r"credit balance|usage limits?\b|spend(?:ing)? limit", re.IGNORECASE)
 """These come as `invalid_request_error`."""
@@ -320,9 +324,11 @@ def _status_error(error: anthropic.APIStatusError, action: str) -> AnthropicErro
         return QuotaError(message, fix="Raise the limit or add credit; nothing was sent or lost.")
     if status in {408, 409, 429} or status >= 500:  # noqa: PLR2004 - HTTP
         return _transient(message, "The next run tries again.", error.response)
-    return AnthropicError(
-        message, fix=f"Request id {error.request_id}: please report it with this."
-    )
+    fix = f"Request id {error.request_id}: please report it with this."
+    if not error.request_id:
+        # Anthropic names one with every answer: a gateway has refused by rules of its own.
+        fix = PROXY_LOGIN_FIX if status == 407 else GATEWAY_FIX  # noqa: PLR2004 - HTTP
+    return AnthropicError(message, fix=fix)
 
 
 def is_foreign(error: anthropic.APIStatusError) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from github import BadAttributeException
 
+from batch_action.clients.http import PROXY_LOGIN_FIX
 from batch_action.errors import GitHubError, advice
 
 P = ParamSpec("P")
@@ -38,6 +39,11 @@ class RefusedError(GitHubError):
         self.wait = wait
         """Seconds until the rate limit ends; None when this is no rate limit."""
         super().__init__(problem, fix=fix)
+
+    @property
+    def is_locked(self) -> bool:
+        """The conversation is locked: no comment can be added, while the text can be edited."""
+        return self.status == HTTPStatus.FORBIDDEN and _LOCKED.search(self.message) is not None
 
 
 class Ignored:
@@ -121,9 +127,11 @@ _NOT_PERMITTED = re.compile(
     r"not accessible by|must have (push|admin|write)|read-only", re.IGNORECASE
 )
 _LIMITED = re.compile(
-    r"rate limit|abuse detection|wait a few minutes|retry your request", re.IGNORECASE
+    r"rate limit|abuse detection|wait a few minutes|retry your request|submitted too quickly",
+    re.IGNORECASE,
 )
-_PERMANENT_STATUSES = frozenset({401, 403, 404, 410})
+_LOCKED = re.compile(r"\b(?:is|was|conversation) locked", re.IGNORECASE)
+_PERMANENT_STATUSES = frozenset({401, 403, 404, 410, 451})
 _MAX_MESSAGE_CHARS = 300
 
 
@@ -143,6 +151,9 @@ def is_rate_limited(status: int, headers: Mapping[str, str], message: str) -> bo
     if status == HTTPStatus.FORBIDDEN:
         is_exhausted = headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers
         return is_exhausted or _LIMITED.search(message) is not None
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        # A secondary limit on new content comes as a validation error too.
+        return "submitted too quickly" in message
     return status == HTTPStatus.TOO_MANY_REQUESTS
 
 
@@ -190,11 +201,42 @@ _ISSUES_FIX = (
     "Issues are disabled in this repository: turn them on in Settings > General > Features, or "
     "choose another `report`."
 )
+_DELETED_FIX = "It is gone: the next run opens a new one."
+_SSO_FIX = "Authorize this token for the organization's single sign-on."
+# What a 403 says, and what to do; the first match wins.
+_FORBIDDEN_FIXES = (
+    (re.compile("SAML"), _SSO_FIX),
+    (
+        re.compile("create or approve pull requests"),
+        (
+            'Turn on "Allow GitHub Actions to create and approve pull requests" in the '
+            "repository's or organization's Actions settings."
+        ),
+    ),
+    (
+        re.compile("archived"),
+        (
+            "The repository is archived, so nothing can be written to it: unarchive it in "
+            "Settings > General, or disable this workflow."
+        ),
+    ),
+    (
+        re.compile("access blocked"),
+        "GitHub has blocked this repository: its owner has to contact GitHub's support.",
+    ),
+    (_LOCKED, "Unlock the conversation, or close it to start a new one."),
+    (
+        re.compile("must be enabled|is not enabled"),
+        "Turn the feature on in the repository's settings, or leave out that report.",
+    ),
+)
 _FIXES: Mapping[int, str] = {
     404: "It does not exist, or the token cannot see it: check the repository's name, and in a "
     "private repository {grant}.",
-    407: "A proxy wants a password: name a user with it in HTTPS_PROXY.",
+    407: PROXY_LOGIN_FIX,
     410: "It was deleted or has expired.",
+    413: "It is over the size limit of GitHub or of a proxy: raise `min-severity`, or narrow "
+    "`paths`.",
     451: "GitHub has blocked this repository for legal reasons.",
 }
 
@@ -207,7 +249,7 @@ def _advice(status: int, headers: Mapping[str, str], message: str, method: str, 
     if status == HTTPStatus.FORBIDDEN:
         return _forbidden(headers, message, method, path)
     if status == HTTPStatus.GONE and "/issues" in path:
-        return _ISSUES_FIX
+        return _ISSUES_FIX if "disabled" in message else _DELETED_FIX
     if status == HTTPStatus.UNAUTHORIZED:
         return advice(
             "`github-token` is wrong or has expired: leave it out to use the workflow's own "
@@ -230,15 +272,10 @@ def _grant(permissions: str) -> str:
 
 
 def _forbidden(headers: Mapping[str, str], message: str, method: str, path: str) -> str:
-    if "sso" in headers.get("x-github-sso", "") or "SAML" in message:
-        return "Authorize this token for the organization's single sign-on."
-    if "create or approve pull requests" in message:
-        return (
-            'Turn on "Allow GitHub Actions to create and approve pull requests" in the '
-            "repository's or organization's Actions settings."
-        )
-    if "must be enabled" in message or "is not enabled" in message:
-        return "Turn the feature on in the repository's settings, or leave out that report."
+    if "sso" in headers.get("x-github-sso", ""):
+        return _SSO_FIX
+    if fix := next((fix for pattern, fix in _FORBIDDEN_FIXES if pattern.search(message)), ""):
+        return fix
     named = _accepted_permissions(headers.get("x-accepted-github-permissions", ""))
     lines = named or _required_permission(method, path)
     if lines and (named or _NOT_PERMITTED.search(message) or not message):

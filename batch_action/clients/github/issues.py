@@ -118,6 +118,20 @@ class LabelsDroppedError(GitHubError):
         super().__init__(problem, fix=fix)
 
 
+def notify(issues: "Issues", number: int, body: str) -> bool:
+    """Add a comment that only tells people; return False when the conversation is locked.
+
+    Everything that the comment says is in another text too, which can still be edited.
+    """
+    try:
+        issues.comment(number, body)
+    except RefusedError as refused:
+        if not refused.is_locked:
+            raise
+        return False
+    return True
+
+
 @checked
 class Issues:
     """One repository's issues; methods raise GitHubError as the client does."""

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,6 +39,9 @@ _LISTINGS = re.compile(
     r"|(?:issues|pulls)/\d+/(?:comments|events|files|reviews)|code-scanning/(?:alerts|analyses)"
     r"|git/matching-refs/tags/\w+)"
 )
+
+_ISSUE = re.compile(r"(/repos/[^/]+/[^/]+)/issues/\d+")
+_MOVED_ISSUE = re.compile(r"/repositories/(\d+)/issues/\d+")
 
 # Each object of GitHub's has one of these.
 _KEYS = frozenset({"id", "url", "sha", "permission", "processing_status", "workflow_run_id"}) | {
@@ -165,6 +169,8 @@ class CheckedRequester(Requester):
             if status < 300 or (status == _FOUND and "location" in received):  # noqa: PLR2004 - HTTP
                 return status, received, data
             if status == _MOVED and self._is_ours(received.get("location", "")) and not is_last:
+                if self._is_transferred(path, received["location"]):
+                    raise error_of(410, received, "This issue was transferred", verb, path)
                 # The repository was renamed: ask the same at its new address.
                 query = urlsplit(url).query
                 url = received["location"].partition("?")[0] + (f"?{query}" if query else "")
@@ -225,6 +231,17 @@ class CheckedRequester(Requester):
     def _is_ours(self, location: str) -> bool:
         return location.startswith((f"{self.base_url}/", "/"))
 
+    def _is_transferred(self, path: str, location: str) -> bool:
+        """Return whether an issue is in another repository now: its number there is not ours.
+
+        The redirects of a renamed repository keep the repository's id.
+        """
+        asked, moved = _ISSUE.match(path), _MOVED_ISSUE.search(location)
+        if not (asked and moved):
+            return False
+        _, _, repository = self.send("GET", asked[1])
+        return str(repository.get("id")) != moved[1]
+
     def _path(self, url: str) -> str:
         """Return the path below the API of a URL that we or GitHub made."""
         path = urlsplit(url).path
@@ -236,10 +253,15 @@ def _check_refusal(
 ) -> None:
     """Raise ForeignAnswerError for a page of somebody on the way.
 
-    Its 404 says nothing about GitHub's resource, its 403 nothing about our permissions.
+    Its 404 says nothing about GitHub's resource, its 403 nothing about our permissions. An error
+    of GitHub's own has a `message`.
     """
     is_refusal = 400 <= status < 500 and not is_rate_limited(status, headers, "")  # noqa: PLR2004 - HTTP
-    if is_refusal and not isinstance(data, dict):
+    if (
+        is_refusal
+        and status != HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+        and not (isinstance(data, dict) and "message" in data)
+    ):
         raise ForeignAnswerError(f"{verb} {path} was refused with {status} and no reason")
 
 

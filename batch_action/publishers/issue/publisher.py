@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from batch_action.clients.github.issues import Issues
+from batch_action.clients.github.issues import Issues, notify
 from batch_action.context import RunContext
 from batch_action.errors import GitHubError
 from batch_action.models.findings import (
@@ -153,7 +153,7 @@ def _comment_and_set_state(current: RollingIssue, draft: IssueDraft, issues: Iss
         action = "reopened"
     texts = [comment.body for comment in current.comments if comment.trusted]
     if draft.comment is not None and not user_commands.is_posted(draft.comment, texts):
-        issues.comment(issue.number, draft.comment)
+        notify(issues, issue.number, draft.comment)
     if not draft.open and issue.state == "open":
         issues.close(issue.number, "completed")
         action = "closed"
@@ -162,7 +162,7 @@ def _comment_and_set_state(current: RollingIssue, draft: IssueDraft, issues: Iss
 
 def _close_duplicates(current: RollingIssue, issues: Issues) -> None:
     for duplicate in current.duplicates:
-        issues.comment(duplicate.number, f"Continued in #{current.issue.number}.")
+        notify(issues, duplicate.number, f"Continued in #{current.issue.number}.")
         issues.close(duplicate.number, "duplicate")
 
 
@@ -301,7 +301,7 @@ class IssuePublisher:
         number = self.current.issue.number
         # Replies about ignored ticks come before the body resets them; reactions come last.
         for text in self.commands.replies:
-            self.issues.comment(number, text)
+            notify(self.issues, number, text)
         result = self._update(self.current, reconciliation, report, result)
         for comment_id, content in self.commands.reactions:
             self.issues.react(comment_id, content)

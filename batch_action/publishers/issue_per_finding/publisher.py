@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from batch_action.clients.git import GitRepo
-from batch_action.clients.github.issues import Issues
+from batch_action.clients.github.issues import Issues, notify
 from batch_action.context import RunContext
 from batch_action.errors import GitHubError
 from batch_action.models.findings import (
@@ -211,7 +211,7 @@ class IssuePerFindingPublisher:
         self.actions = {}
         for number, commands in self.commands.items():
             for text in commands.replies:
-                self.issues.comment(number, text)
+                notify(self.issues, number, text)
         existing = self.current.by_fingerprint
         for status in statuses:
             if (issue := existing.get(status.tracked.fingerprint)) is not None:
@@ -272,7 +272,7 @@ class IssuePerFindingPublisher:
         """Add a comment unless one with the same first line exists."""
         texts = [c.body for c in self.issues.comments(number) if c.trusted]
         if not user_commands.is_posted(text, texts):
-            self.issues.comment(number, text)
+            notify(self.issues, number, text)
 
     def _open_issues(
         self, statuses: Sequence[FindingStatus], reconciliation: Reconciliation, report: RunReport
