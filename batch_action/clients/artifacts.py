@@ -386,7 +386,7 @@ def _upload_error(refused: "_RefusedCallError") -> GitHubError:
     match = re.search(r"<Code>(\w+)</Code>", refused.message)
     reason = match[1] if match else refused.message or "no reason given"
     if match and refused.status == httpx2.codes.FORBIDDEN:
-        fix = "The signed address has expired, or the runner's clock is off: run it again."
+        fix = "The upload's address has expired, or the runner's clock is off: run it again."
     elif match:
         fix = "The next run goes on; see https://www.githubstatus.com."
     else:
