@@ -16,6 +16,7 @@ from batch_action.ledger.view import LedgerView, PendingBatch
 from batch_action.models.files import Hunk
 from batch_action.models.findings import (
     BatchAnswers,
+    FileDraft,
     FileVerdict,
     Finding,
     HeldBackFinding,
@@ -65,11 +66,18 @@ class RequestAnswer:
 
     pending: PendingBatch
     request_key: RequestKey
-    outcome: Outcome
     response: TaskResponse
-    """Empty when there is a failure."""
+    """Without its drafts, and empty when there is a failure."""
+    has_drafts: bool
+    outcomes: Mapping[str, Outcome]
+    """Where the drafts are read from: whole files stay on disk until their turn."""
     failure: str | None
     """None for a verdict; else the kind of failure, as the ledger records it."""
+
+    def read_drafts(self, task: Task) -> tuple[FileDraft, ...]:
+        """Read the drafts of the answer."""
+        text = self.outcomes[self.request_key.id].text if self.has_drafts else None
+        return () if text is None else task.parse_answer(text).drafts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +145,7 @@ def _fetch_batch(ctx: RunContext, pending: PendingBatch) -> BatchResults | None:
     if age > RETENTION - DELETION_NOTICE:
         until = sent.created_at + RETENTION
         ctx.warn(f"Anthropic deletes the results of {sent.batch} on {until:%Y-%m-%d}.")
-    ids = frozenset(key.id for key in pending.request_keys)
+    ids = tuple(key.id for key in pending.request_keys)
     ctx.console.print(f"Batch {sent.batch} has ended: fetching {plural(len(ids), 'answer')}.")
     with ctx.console.progress("Downloading answers", len(ids)) as progress:
         outcomes = api.outcomes(state, ids, progress)
@@ -207,30 +215,28 @@ def fetch_results(ctx: RunContext, pending_batches: Iterable[PendingBatch]) -> B
 
 
 def read_batch(
-    ctx: RunContext,
-    pending: PendingBatch,
-    outcomes: Mapping[str, Outcome],
-    *,
-    batched: bool = True,
+    ctx: RunContext, pending: PendingBatch, outcomes: Mapping[str, Outcome], *, batched: bool = True
 ) -> BatchResults:
     """Return the answers of one batch; if not *batched*, priced as the Messages API."""
-    keys = pending.request_keys
+    answers: list[RequestAnswer] = []
+    failed: list[tuple[int, Outcome]] = []
+    billed: list[tuple[str, Usage]] = []
     # Results that could not be read say nothing about what they cost.
     usage = Usage() if outcomes else None
-    found = [
-        outcomes.get(k.id) or Outcome(custom_id=k.id, kind=OutcomeKind.MISSING, usage=usage)
-        for k in keys
-    ]
-    alike = len(found) > 1 and len({(o.kind, o.detail, o.message) for o in found}) == 1
-    answers = [
-        _read_answer(ctx.task, pending, key, outcome, fails_alike=alike)
-        for key, outcome in zip(keys, found, strict=True)
-    ]
-    billed = [
-        (_billed_as(ctx.prices, answer, batched=batched), answer.outcome.usage or Usage())
-        for answer in answers
-        if answer.outcome.usage != Usage()
-    ]
+    for key in pending.request_keys:
+        outcome = outcomes.get(key.id) or Outcome(
+            custom_id=key.id, kind=OutcomeKind.MISSING, usage=usage
+        )
+        if outcome.usage != Usage():
+            model = _billed_as(ctx.prices, pending, key, outcome, batched=batched)
+            billed.append((model, outcome.usage or Usage()))
+        if outcome.kind is not OutcomeKind.SUCCEEDED:
+            failed.append((len(answers), outcome))
+        answers.append(_read_answer(ctx.task, pending, key, outcomes, outcome))
+    words = {(outcome.kind, outcome.detail, outcome.message) for _, outcome in failed}
+    alike = len(answers) > 1 and len(failed) == len(answers) and len(words) == 1
+    for number, outcome in failed:
+        answers[number] = replace(answers[number], failure=_failure_of(outcome, fails_alike=alike))
     failures = [a.failure for a in answers if a.failure and a.failure.startswith(SERVICE)]
     failure = None
     if failures and len(failures) == len(answers):
@@ -312,7 +318,7 @@ def build_answers(
         findings += anchored
         held_back += not_tracked
         file_verdicts += _file_verdicts(path, blob, answers, ctx.hides_security_findings)
-        drafts = tuple(draft for answer in answers for draft in answer.response.drafts)
+        drafts = tuple(draft for answer in answers for draft in answer.read_drafts(ctx.task))
         sources.append(
             GeneratedSource(path=path, blob=blob, commit=commit, text=texts[blob], drafts=drafts)
         )
@@ -341,10 +347,7 @@ def _find_head(git: GitRepo, view: LedgerView, commit: str, paths: set[str]) -> 
 
 
 def _file_verdicts(
-    path: str,
-    blob: str,
-    answers: list[RequestAnswer],
-    hides_security: bool,
+    path: str, blob: str, answers: list[RequestAnswer], hides_security: bool
 ) -> list[FileVerdict]:
     """Return the verdicts on one file, if the task has any."""
     return [
@@ -361,13 +364,14 @@ def _file_verdicts(
     ]
 
 
-def _billed_as(prices: Prices, answer: RequestAnswer, *, batched: bool) -> str:
+def _billed_as(
+    prices: Prices, pending: PendingBatch, key: RequestKey, outcome: Outcome, *, batched: bool
+) -> str:
     """Return the model by whose price an answer is billed; without a known price: unknown.
 
     The model that answered counts; the date behind its name does not matter.
     """
-    outcome = answer.outcome
-    asked = answer.request_key.model or answer.pending.intended.model
+    asked = key.model or pending.intended.model
     if outcome.usage is None or outcome.tier not in ("", "batch" if batched else "standard"):
         return f"{asked}, {outcome.tier or 'usage unknown'}"
     short, long = sorted((asked, outcome.model), key=len)
@@ -378,35 +382,33 @@ def _billed_as(prices: Prices, answer: RequestAnswer, *, batched: bool) -> str:
 def _read_answer(
     task: Task,
     pending: PendingBatch,
-    request_key: RequestKey,
+    key: RequestKey,
+    outcomes: Mapping[str, Outcome],
     outcome: Outcome,
-    *,
-    fails_alike: bool,
 ) -> RequestAnswer:
-    response = TaskResponse()
-    failure = _failure_of(outcome, fails_alike=fails_alike)
-    if failure is None:
+    """Return the answer to one request, as yet without the failure of one that did not succeed."""
+    response, failure = TaskResponse(), None
+    if outcome.kind is OutcomeKind.SUCCEEDED:
         try:
             response = task.parse_answer(outcome.text)
         except UnreadableAnswerError:
             failure = OutcomeKind.UNREADABLE.value
     return RequestAnswer(
         pending=pending,
-        request_key=request_key,
-        outcome=outcome,
-        response=response,
+        request_key=key,
+        response=replace(response, drafts=()),
+        has_drafts=bool(response.drafts),
+        outcomes=outcomes,
         failure=failure,
     )
 
 
-def _failure_of(outcome: Outcome, *, fails_alike: bool) -> str | None:
+def _failure_of(outcome: Outcome, *, fails_alike: bool) -> str:
     """Return the failure as the ledger records it: `service` is not about the file.
 
     *fails_alike*: all requests of the batch failed with the same words.
     """
     match outcome.kind:
-        case OutcomeKind.SUCCEEDED:
-            return None
         case OutcomeKind.ERRORED:
             about_file = outcome.detail in REQUEST_ERRORS and not (
                 fails_alike or _NOT_THE_FILE.search(outcome.message)

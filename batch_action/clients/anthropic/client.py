@@ -4,7 +4,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,8 +32,8 @@ from batch_action.clients.anthropic.responses import (
     token_count,
     translate_errors,
     was_not_processed,
-    worth,
 )
+from batch_action.clients.anthropic.results_file import ResultsFile
 from batch_action.clients.http import LoggedClient, Retries, without_user
 from batch_action.errors import AmbiguousCreateError, AnthropicError, ConfigError, TransientError
 from batch_action.models.requests import (
@@ -241,36 +241,37 @@ class AnthropicClient:
     def outcomes(
         self,
         batch: BatchState,
-        wanted: frozenset[str],
+        wanted: Collection[str],
         progress: Callable[[int, int], None] = lambda _done, _total: None,
         *,
         may_be_absent: bool = False,
-    ) -> dict[str, Outcome]:
-        """Return the outcome of each custom id of `wanted`; absent ones only if they may be.
+    ) -> ResultsFile:
+        """Download the results to disk; return the outcome of each custom id of `wanted`.
 
-        A broken download, or one without some of the batch's requests, starts again from the
-        beginning, because results cannot be resumed. Of several lines about one request an answer
-        wins over an error, and else the first. Call `progress` with the lines read and expected.
+        They may lack some only with `may_be_absent`. A broken download, or one without some of the
+        batch's requests, starts again from the beginning, because results cannot be resumed. Of
+        several lines about one request an answer wins over an error, and else the first. Call
+        `progress` with the lines read and expected.
 
         Raises:
             TransientError: every attempt broke.
+            ConfigError: the results cannot be written to a temporary file.
         """
-        outcomes: dict[str, Outcome] = {}
+        outcomes = ResultsFile(wanted)
         total = batch.total or len(wanted)
         retries = Retries(self._sleep)
         while True:
             try:
-                for done, outcome in enumerate(self._results(batch), 1):
-                    if worth(outcome) > worth(outcomes.get(outcome.custom_id)):
-                        outcomes[outcome.custom_id] = outcome
+                for done, (outcome, line) in enumerate(self._results(batch), 1):
+                    outcomes.add(outcome, line)
                     progress(min(done, total), total)
-                problem = f"{len(outcomes)} of {total} results"
-                if len(outcomes) >= total:
-                    problem = f"{len(outcomes.keys() & wanted)} of {len(wanted)} of our results"
+                problem = f"{outcomes.count} of {total} results"
+                if outcomes.count >= total:
+                    problem = f"{len(outcomes)} of {len(wanted)} of our results"
             except TransientError as error:
                 problem = error.problem.rstrip(".")
-            if len(outcomes) >= total and (may_be_absent or wanted <= outcomes.keys()):
-                return {name: outcomes[name] for name in wanted & outcomes.keys()}
+            if outcomes.count >= total and (may_be_absent or outcomes.is_complete):
+                return outcomes
             if not retries.wait():
                 raise TransientError(
                     f"The results of batch {batch.id} could not be downloaded whole: {problem}.",
@@ -279,10 +280,13 @@ class AnthropicClient:
 
     def result_ids(self, batch: BatchState) -> Iterator[str]:
         """Yield the custom id of each result line of an ended batch, as it arrives."""
-        return (outcome.custom_id for outcome in self._results(batch))
+        return (outcome.custom_id for outcome, _ in self._results(batch))
 
-    def _results(self, batch: BatchState) -> Iterator[Outcome]:
-        """Yield the results of an ended batch. Raises TransientError: the download broke."""
+    def _results(self, batch: BatchState) -> Iterator[tuple[Outcome, bytes]]:
+        """Yield the results of an ended batch and their lines.
+
+        Raises TransientError: the download broke.
+        """
         for path in results_paths(batch, urlsplit(self._base_url).path.rstrip("/")):
             with translate_errors(f"downloading the results of batch {batch.id}"):
                 try:
@@ -293,7 +297,8 @@ class AnthropicClient:
                     continue
                 # The SDK hands on the response itself for this `cast_to`.
                 with closing(cast("httpx2.Response", streamed)) as response:
-                    yield from map(outcome_of_line, split_lines(response.iter_bytes()))
+                    for line in split_lines(response.iter_bytes()):
+                        yield outcome_of_line(line), line
                 return
         # Seen shortly after a batch has ended (anthropic-sdk-python issue 1432).
         raise TransientError(
