@@ -5,6 +5,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import NamedTuple
 
 from batch_action.findings.identity import (
@@ -79,16 +80,25 @@ class SourceText:
         # NFC on both sides: models compose characters that editors decompose.
         text = unicodedata.normalize("NFC", text)
         self.lines = text.removesuffix("\n").split("\n")
-        self.compact = ""
-        self._starts: list[int] = []
-        """Offset of each line in `compact`, which is the text without white space."""
-        parts: list[str] = []
-        length = 0
+
+    @cached_property
+    def _lines_and_starts(self) -> tuple[str, list[int]]:
+        parts, starts, length = [], [], 0
         for line in self.lines:
-            self._starts.append(length)
+            starts.append(length)
             parts.append(normalize(line).translate(_PUNCTUATION))
             length += len(parts[-1])
-        self.compact = "".join(parts)
+        return "".join(parts), starts
+
+    @property
+    def compact(self) -> str:
+        """The text without white space; prepared when a quotation is searched first."""
+        return self._lines_and_starts[0]
+
+    @property
+    def _starts(self) -> list[int]:
+        """Offset of each line in `compact`."""
+        return self._lines_and_starts[1]
 
     def line_at(self, offset: int) -> int:
         """Return the 1-based line of a character of `compact`."""

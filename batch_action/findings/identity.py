@@ -15,6 +15,9 @@ _INVISIBLE = re.compile("[\\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff
 
 def normalize(evidence: str) -> str:
     """Remove white space and invisible characters, and reduce masked runs to one `•`."""
+    if evidence.isascii():
+        # Most code is: a third of the time, and the same white space as in the expression.
+        return "".join(evidence.split())
     return re.sub(f"{MASK}+", MASK, _INVISIBLE.sub("", evidence))
 
 

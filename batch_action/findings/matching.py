@@ -1,13 +1,24 @@
 """Match reported findings with known ones: by position first, then by evidence."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from batch_action.findings.identity import NO_EVIDENCE
-from batch_action.findings.positions import ChangeStatus, Position, answer_of, lines_of, overlap
+from batch_action.findings.positions import (
+    ChangeStatus,
+    LineRange,
+    Position,
+    answer_of,
+    lines_of,
+    overlap,
+)
 from batch_action.models.findings import Finding
 
+Candidates = Callable[[Position], set[int]]
 Rule = Callable[[Position, Finding], bool]
+
+BLOCK_LINES = 16
+"""The findings of a file are looked up in blocks of so many lines."""
 
 
 def match(
@@ -28,24 +39,28 @@ def match(
     def is_stale(position: Position, finding: Finding) -> bool:
         return _is_stale(position, finding, descendants)
 
-    rules: tuple[tuple[bool, Rule], ...] = (
-        (False, _has_stayed),
+    index = _Index(reported)
+    rules: tuple[tuple[bool, Candidates, Rule], ...] = (
+        (False, index.overlapping, _has_stayed),
         # Equal code elsewhere is a stronger sign than other code in about the same lines.
-        (False, _has_moved_in_file),
-        (True, lambda known, found: not is_stale(known, found) and _is_back(known, found)),
-        (False, _has_moved_to_file),
-        (False, lambda known, found: _has_same_category(known, found) and _overlaps(known, found)),
-        (False, lambda known, found: not known.dismissed and _overlaps(known, found)),
+        (False, index.equal, _has_moved_in_file),
+        (
+            True,
+            index.overlapping_or_equal,
+            lambda known, found: not is_stale(known, found) and _is_back(known, found),
+        ),
+        (False, index.equal, _has_moved_to_file),
+        (False, index.overlapping, _has_same_category),
+        (False, index.overlapping, lambda known, _: not known.dismissed),
     )
-    nearby = _find_nearby(known, reported)
     pairs: dict[int, int] = {}
-    for for_fixed, rule in rules:
+    for for_fixed, candidates, rule in rules:
         taken = set(pairs.values())
         ranked = [
             (_distance(position, reported[j]), i, j)
             for i, position in enumerate(known)
             if i not in pairs and position.fixed is for_fixed
-            for j in nearby[i]
+            for j in candidates(position)
             if j not in taken and rule(position, reported[j])
         ]
         for _, i, j in sorted(ranked):
@@ -53,22 +68,43 @@ def match(
                 pairs[i] = j
                 taken.add(j)
 
+    return pairs, _find_duplicates(known, groups, index, pairs, is_stale)
+
+
+def _find_duplicates(
+    known: Sequence[Position],
+    groups: Sequence[Sequence[Finding]],
+    index: "_Index",
+    pairs: Mapping[int, int],
+    is_stale: Rule,
+) -> frozenset[int]:
+    """Return the reported findings without a pair that repeat a known one."""
+    reported = [group[0] for group in groups]
+
     def is_duplicate(i: int, j: int) -> bool:
         if known[i].fixed:
             return is_stale(known[i], reported[j]) and _is_back(known[i], reported[j])
         return i in pairs and _repeats(known[i], reported[pairs[i]], reported[j])
 
+    def nearby(i: int) -> set[int]:
+        anchor = reported[pairs[i]].anchor if i in pairs else None
+        around = anchor is not None and anchor.path == known[i].path
+        also = index.at(anchor.path, lines_of(anchor)) if anchor and around else set[int]()
+        return index.overlapping_or_equal(known[i]) | also
+
     # An answer reports a known finding once: what else it reports there is another one.
     answers = [frozenset(map(answer_of, group)) for group in groups]
     duplicates: set[int] = set()
-    for i, position in enumerate(known):
+    left = set(range(len(reported))).difference(pairs.values())
+    for i, position in enumerate(known if left else ()):
         heard = answers[pairs[i]] if i in pairs else frozenset()
-        others = [j for j in nearby[i].difference(pairs.values(), duplicates) if is_duplicate(i, j)]
+        others = [j for j in nearby(i) & left if is_duplicate(i, j)]
         for _, j in sorted((_distance(position, reported[j]), j) for j in others):
             if heard.isdisjoint(answers[j]):
                 duplicates.add(j)
+                left.discard(j)
                 heard |= answers[j]
-    return pairs, frozenset(duplicates)
+    return frozenset(duplicates)
 
 
 def _is_stale(
@@ -96,15 +132,43 @@ def _repeats(known: Position, match: Finding, finding: Finding) -> bool:
     return overlap(lines, lines_of(finding.anchor)) > 0
 
 
-def _find_nearby(known: Sequence[Position], reported: Sequence[Finding]) -> list[set[int]]:
-    """Return for each known finding those it could match: in its file, or with its evidence."""
-    by_path: defaultdict[str, set[int]] = defaultdict(set)
-    by_digest: defaultdict[str, set[int]] = defaultdict(set)
-    for number, finding in enumerate(reported):
-        by_path[finding.anchor.path].add(number)
-        if finding.evidence_digest != NO_EVIDENCE:
-            by_digest[finding.evidence_digest].add(number)
-    return [by_path[x.path] | by_digest[x.tracked.evidence_digest] for x in known]
+class _Index:
+    """The reported findings by their lines and by their evidence, as indexes."""
+
+    def __init__(self, reported: Sequence[Finding]) -> None:
+        self._reported = reported
+        self._by_lines: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
+        self._by_digest: defaultdict[str, set[int]] = defaultdict(set)
+        for number, finding in enumerate(reported):
+            for block in _blocks(lines_of(finding.anchor)):
+                self._by_lines[finding.anchor.path, block].append(number)
+            if finding.evidence_digest != NO_EVIDENCE:
+                self._by_digest[finding.evidence_digest].add(number)
+
+    def at(self, path: str, lines: LineRange) -> set[int]:
+        """Return those that share these lines of a file."""
+        return {
+            number
+            for block in _blocks(lines)
+            for number in self._by_lines.get((path, block), ())
+            if overlap(lines, lines_of(self._reported[number].anchor)) > 0
+        }
+
+    def overlapping(self, known: Position) -> set[int]:
+        """Return those that share lines with a known finding."""
+        return set() if known.lines is None else self.at(known.path, known.lines)
+
+    def equal(self, known: Position) -> set[int]:
+        """Return those with the evidence of a known finding."""
+        return self._by_digest.get(known.tracked.evidence_digest, set())
+
+    def overlapping_or_equal(self, known: Position) -> set[int]:
+        """Return those that share lines or evidence with a known finding."""
+        return self.overlapping(known) | self.equal(known)
+
+
+def _blocks(lines: LineRange) -> range:
+    return range(lines[0] // BLOCK_LINES, lines[1] // BLOCK_LINES + 1)
 
 
 def _distance(known: Position, finding: Finding) -> tuple[bool, bool, bool, int, bool]:
