@@ -123,7 +123,8 @@ def test_the_others_wait_for_it_at_most_warm_minutes(
     warm.sleep = pauses.append
     cold = warm.run("submit")
     assert (cold.outputs["status"], sizes(warm)) == ("submitted", [1, 3])
-    assert sum(pauses) == 60 * minutes
+    # The ledger pauses for some seconds before it deletes what it replaced.
+    assert 0 <= sum(pauses) - 60 * minutes < 30
     assert "still running" in cold.log
     assert breakpoints(warm.batches[1]) == [None] * 3
     warm.finish()
