@@ -45,8 +45,14 @@ class _ParsedCode:
 
 
 @cache
+def grammar_of(language: str) -> Language:
+    """Return the grammar of one of `LANGUAGES`."""
+    return Language(_GRAMMARS[language]())
+
+
+@cache
 def _parser(language: str) -> Parser:
-    return Parser(Language(_GRAMMARS[language]()))
+    return Parser(grammar_of(language))
 
 
 def parse(text: str, language: str) -> Tree | None:

@@ -1,0 +1,247 @@
+"""Choose the lines of a changed file that a review needs; the rest is left out of the request."""
+
+import re
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from batch_action.models.files import Hunk
+from batch_action.syntax.grammars import outline_of
+from batch_action.syntax.outline import Definition, DefinitionKind, Outline
+
+CONTEXT_LINES = 5
+"""Lines shown around each changed line in any case."""
+MAX_FUNCTION_LINES = 150
+"""Of a longer function, only the lines around its changes are shown."""
+LONG_CONTEXT_LINES = 40
+"""How many of them on each side."""
+MAX_HEAD_LINES = 30
+"""Lines shown before the first definition."""
+MAX_NAMED_LINES = 60
+"""Of a longer definition that changed lines name, the first lines are shown."""
+MAX_CALLER_LINES = 40
+"""Of a longer caller, only the lines around the call are shown."""
+MAX_USES = 30
+"""Uses of what changed that are shown."""
+MAX_FIELD_LINES = 40
+"""Lines in a row of a class that are shown between its methods."""
+MIN_GAP_LINES = 3
+"""A shorter gap is shown."""
+MAX_READ_CHARS = 1_000
+"""Of each line, for the names in it."""
+
+_NAME = re.compile(r"[A-Za-z_$][\w$]*")
+_REMOVED_NAME = re.compile(
+    r"^-.{0,80}?\b(?:def|function|func|fn|fun|class|struct|interface|const|let|type)\s+"
+    r"(?:\([^)]*\)\s*)?(?P<name>[A-Za-z_$][\w$]*)"
+    r"|^-(?P<value>[A-Za-z_$][\w$]*)\s*=[^=]",
+    re.MULTILINE,
+)
+_CONSTRUCTORS = frozenset(
+    {
+        *("__init__", "__new__", "__post_init__", "constructor", "initialize", "init", "new"),
+        "__construct",
+    }
+)
+
+
+def choose_lines(text: str, language: str, hunks: Sequence[Hunk], diff: str = "") -> set[int]:
+    r"""Return the numbers of the lines to show; never raises, whatever the text.
+
+    They are the file's head and imports, the definitions around the changed lines, those that
+    changed lines name, the uses of what changed, the fields and constructors of the types around
+    it, and the signature of everything else.
+
+    Args:
+        text: the file at head, whose lines end with `\n`.
+        language: its language, as in `SelectedFile`.
+        hunks: what changed, counted as git counts.
+        diff: the change as a unified diff, for the names of what was removed; may be empty.
+    """
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    chooser = _Chooser(lines, outline_of(text, language), changed_lines(hunks, len(lines)))
+    return chooser.choose({m["name"] or m["value"] for m in _REMOVED_NAME.finditer(diff)})
+
+
+def changed_lines(hunks: Iterable[Hunk], count: int) -> set[int]:
+    """Return the lines that were added, and the two around each place where lines were removed."""
+    found: set[int] = set()
+    for hunk in hunks:
+        length = hunk.new_lines or 2
+        found.update(range(hunk.new_start, hunk.new_start + length))
+    return {number for number in found if 1 <= number <= count}
+
+
+@dataclass(frozen=True)
+class _Chooser:
+    """Chooses the lines of one file."""
+
+    lines: Sequence[str]
+    outline: Outline
+    changed: Collection[int]
+
+    def choose(self, removed_names: Collection[str]) -> set[int]:
+        """Return the numbers of the lines to show."""
+        shown = set(_widen(self.changed, CONTEXT_LINES))
+        shown.update(self._head(), self.outline.imports)
+        for item in self.outline.definitions:
+            shown.update(self._signature(item))
+        around = {index for number in self.changed for index in self._around(number)}
+        enclosing: set[int] = set()
+        for index in around:
+            item = self.outline.definitions[index]
+            if item.kind is DefinitionKind.TYPE:
+                shown.update(self._fields(index, with_constructors=True))
+            else:
+                enclosing.update(self._enclosing(item))
+        shown |= enclosing
+        shown.update(self._named(around, enclosing))
+        shown.update(self._uses(self._changed_names(removed_names), shown))
+        return set(_without_short_gaps(shown, len(self.lines)))
+
+    def _head(self) -> Iterable[int]:
+        first = min((item.first for item in self.outline.definitions), default=len(self.lines) + 1)
+        imports = self.outline.imports
+        first = min(first, imports[0]) if imports else first
+        return range(1, min(first - 1, MAX_HEAD_LINES) + 1)
+
+    def _signature(self, item: Definition) -> Iterable[int]:
+        if item.kind is not DefinitionKind.VALUE:
+            return range(item.start, item.body)
+        # The first line of a block; a statement of one line is shown where something names it.
+        return range(item.start, item.start + 1) if item.last > item.start + 1 else ()
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [item.first for item in self.outline.definitions]
+
+    def _around(self, number: int) -> Iterator[int]:
+        """Yield the indexes of the definitions around a line, the innermost first."""
+        items = self.outline.definitions
+        index: int | None = bisect_right(self._starts, number) - 1
+        while index is not None and index >= 0:
+            if items[index].last >= number:
+                yield index
+            index = items[index].parent
+
+    def _enclosing(self, item: Definition) -> Iterable[int]:
+        """Return the lines of a changed definition, or those around its changes."""
+        if item.last - item.start < MAX_FUNCTION_LINES:
+            return range(item.first, item.last + 1)
+        inside = {number for number in self.changed if item.first <= number <= item.last}
+        near = _widen(inside, LONG_CONTEXT_LINES)
+        return (number for number in near if item.first <= number <= item.last)
+
+    @cached_property
+    def _members(self) -> dict[int, list[Definition]]:
+        """By the index of each type its definitions."""
+        found: defaultdict[int, list[Definition]] = defaultdict(list)
+        for item in self.outline.definitions:
+            if item.parent is not None:
+                found[item.parent].append(item)
+        return found
+
+    def _fields(self, index: int, *, with_constructors: bool) -> Iterator[int]:
+        """Yield the lines of a type that are in none of its methods, and its constructors'."""
+        item = self.outline.definitions[index]
+        constructors = {*_CONSTRUCTORS, *item.names}
+        at = item.start
+        for member in [*self._members.get(index, ()), None]:
+            end = member.start if member else item.last + 1
+            yield from range(at, min(end, at + MAX_FIELD_LINES))
+            if member is None:
+                return
+            at = max(at, member.last + 1)
+            if with_constructors and not constructors.isdisjoint(member.names):
+                yield from range(member.first, min(member.last, member.first + MAX_NAMED_LINES) + 1)
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[int]]:
+        found: defaultdict[str, list[int]] = defaultdict(list)
+        for index, item in enumerate(self.outline.definitions):
+            for name in item.names:
+                found[name].append(index)
+        return found
+
+    def _names_in(self, numbers: Iterable[int]) -> set[str]:
+        return {
+            name
+            for number in numbers
+            for name in _NAME.findall(self.lines[number - 1][:MAX_READ_CHARS])
+        }
+
+    def _named(self, around: Collection[int], enclosing: Iterable[int]) -> Iterator[int]:
+        """Yield the definitions that changed lines or the signatures around them name.
+
+        With the statements that the rest of the changed functions names, such as constants.
+        """
+        signatures = {n for i in around for n in self._signature(self.outline.definitions[i])}
+        near = self._names_in(signatures | set(self.changed))
+        far = self._names_in(enclosing)
+        for name in far | near:
+            for index in self._by_name.get(name, ()):
+                item = self.outline.definitions[index]
+                if index in around:
+                    continue
+                if item.kind is DefinitionKind.VALUE:
+                    yield from range(item.start, min(item.last, item.start + CONTEXT_LINES) + 1)
+                elif name in near and item.kind is DefinitionKind.TYPE:
+                    yield from self._fields(index, with_constructors=True)
+                elif name in near:
+                    yield from range(item.first, min(item.last, item.first + MAX_NAMED_LINES) + 1)
+
+    def _changed_names(self, removed_names: Collection[str]) -> set[str]:
+        """Return the names of what changed, by which the rest of the file may use it."""
+        found = set(removed_names)
+        for number in self.changed:
+            for index in self._around(number):
+                names = set(self.outline.definitions[index].names)
+                if names and names.isdisjoint(_CONSTRUCTORS):
+                    found |= names
+                    break
+        return found
+
+    def _uses(self, names: Collection[str], shown: Collection[int]) -> Iterator[int]:
+        """Yield the callers of what changed, or of long ones the lines around the call."""
+        if not names:
+            return
+        use = re.compile(rf"(?<![\w$])(?:{'|'.join(map(re.escape, sorted(names)))})(?![\w$])")
+        numbers = (
+            number
+            for number, line in enumerate(self.lines, 1)
+            if number not in shown and use.search(line)
+        )
+        for number, _ in zip(numbers, range(MAX_USES), strict=False):
+            yield from _widen([number], 2)
+            for index in self._around(number):
+                item = self.outline.definitions[index]
+                if item.kind is DefinitionKind.TYPE:
+                    break
+                if item.last - item.start < MAX_CALLER_LINES:
+                    yield from range(item.start, item.last + 1)
+                else:
+                    yield from range(item.start, item.body)
+
+
+def _widen(numbers: Iterable[int], by: int) -> Iterator[int]:
+    """Yield the numbers, and as many before and after each."""
+    end = 0
+    for number in sorted(numbers):
+        yield from range(max(end, number - by), number + by + 1)
+        end = number + by + 1
+
+
+def _without_short_gaps(shown: Iterable[int], count: int) -> Iterator[int]:
+    """Yield the numbers of a text with so many lines, and those of short gaps between them."""
+    previous = 0
+    for number in sorted({n for n in shown if 1 <= n <= count}):
+        if number - previous <= MIN_GAP_LINES:
+            yield from range(previous + 1, number)
+        yield number
+        previous = number
+    if 0 < count - previous < MIN_GAP_LINES:
+        yield from range(previous + 1, count + 1)

@@ -1,0 +1,169 @@
+"""Outlines of JavaScript, TypeScript and Go, read by their grammars."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+
+from tree_sitter import Node, Query, QueryCursor
+
+from batch_action.syntax import treesitter
+from batch_action.syntax.outline import (
+    MAX_READ_CHARS,
+    Definition,
+    DefinitionKind,
+    Outline,
+    outline_by_indentation,
+)
+
+MAX_PARSED_CHARS = 2_000_000
+"""Longer texts are read by their indentation."""
+MAX_CALLBACK_LINES = 150
+"""A longer function without a name, such as that of `describe`, holds others, as a class does."""
+
+_FUNCTION_VALUE = "[(arrow_function body: (_) @body) (function_expression body: (_) @body)]"
+_SCRIPT = f"""
+(function_declaration name: (_) @name body: (_) @body) @function
+(generator_function_declaration name: (_) @name body: (_) @body) @function
+(method_definition name: (_) @name body: (_) @body) @function
+(variable_declarator name: (identifier) @name value: {_FUNCTION_VALUE}) @function
+(pair key: (_) @name value: {_FUNCTION_VALUE}) @function
+(assignment_expression left: (_) @name right: {_FUNCTION_VALUE}) @function
+(call_expression arguments: (arguments {_FUNCTION_VALUE})) @callback
+(class_declaration name: (_) @name body: (_) @body) @type
+(import_statement) @import
+"""
+_TYPED = """
+(interface_declaration name: (_) @name body: (_) @body) @type
+(abstract_class_declaration name: (_) @name body: (_) @body) @type
+(enum_declaration name: (_) @name body: (_) @body) @type
+(internal_module name: (_) @name body: (_) @body) @type
+"""
+_FIELDS = {
+    "javascript": "(field_definition property: (_) @name value: {}) @function",
+    "typescript": "(public_field_definition name: (_) @name value: {}) @function",
+}
+_GO = """
+(function_declaration name: (_) @name body: (_) @body) @function
+(method_declaration name: (_) @name body: (_) @body) @function
+(type_declaration (type_spec name: (_) @name type: (_) @body)) @type
+(import_declaration) @import
+(package_clause) @import
+"""
+_WORD = re.compile(r"[A-Za-z_$][\w$]*")
+
+
+def _query_text(language: str) -> str:
+    if language == "go":
+        return _GO
+    if language in ("typescript", "tsx"):
+        return _SCRIPT + _TYPED + _FIELDS["typescript"].format(_FUNCTION_VALUE)
+    return _SCRIPT + _FIELDS["javascript"].format(_FUNCTION_VALUE)
+
+
+@cache
+def _query(language: str) -> Query:
+    return Query(treesitter.grammar_of(language), _query_text(language))
+
+
+def outline_of(text: str, language: str) -> Outline:
+    r"""Return the outline of a text in any language; only `\n` ends a line.
+
+    Never raises: what has no grammar or does not parse is read by its indentation.
+    """
+    # Other line ends would count for some parsers.
+    text = text.replace("\r\n", "\n").replace("\r", " ")
+    language = "javascript" if language == "jsx" else language
+    if language in treesitter.LANGUAGES and len(text) <= MAX_PARSED_CHARS:
+        tree = treesitter.parse(text, language)
+        if tree is not None:
+            return _read(tree.root_node, text.split("\n"), language)
+    return outline_by_indentation(text, language)
+
+
+def _read(root: Node, lines: Sequence[str], language: str) -> Outline:
+    """Join what the grammar's query finds and the other statements at the top level."""
+    imports: set[int] = set()
+    top = {_first(node): node for node in reversed(root.children) if node.is_named}
+    found: list[Definition] = []
+    for _, captures in QueryCursor(_query(language)).matches(root):
+        if "import" in captures:
+            node = captures["import"][0]
+            imports.update(range(_first(node), _last(node) + 1))
+        elif item := _definition(captures, top, lines):
+            found.append(item)
+    defined = imports | {item.start for item in found}
+    found += (
+        Definition(
+            kind=DefinitionKind.VALUE,
+            names=_value_names(lines[start - 1]),
+            first=_comment_above(lines, start),
+            start=start,
+            body=start + 1,
+            last=_last(node),
+        )
+        for start, node in top.items()
+        if start not in defined and node.type not in ("comment", "hash_bang_line")
+    )
+    return Outline(definitions=tuple(_nested(found)), imports=tuple(sorted(imports)))
+
+
+def _first(node: Node) -> int:
+    return node.start_point[0] + 1
+
+
+def _last(node: Node) -> int:
+    row, column = node.end_point
+    return max(row + (column > 0), _first(node))
+
+
+def _definition(
+    captures: Mapping[str, list[Node]], top: Mapping[int, Node], lines: Sequence[str]
+) -> Definition | None:
+    key = next(key for key in ("function", "type", "callback") if key in captures)
+    node, body = captures[key][0], captures["body"][0]
+    start, last = _first(node), _last(node)
+    if start in top:  # With what comes before and after it in its statement, e.g. `export`.
+        last = max(last, _last(top[start]))
+    if key == "callback" and start == last:
+        return None
+    names = (node.text or b"" for node in captures.get("name", ()))
+    is_type = key == "type" or (key == "callback" and last - start >= MAX_CALLBACK_LINES)
+    return Definition(
+        kind=DefinitionKind.TYPE if is_type else DefinitionKind.FUNCTION,
+        names=tuple(
+            name.decode("utf-8", "replace").rpartition(".")[2].strip("'\"`#") for name in names
+        ),
+        first=_comment_above(lines, start),
+        start=start,
+        body=min(max(_first(body), start) + 1, last + 1),
+        last=last,
+    )
+
+
+def _comment_above(lines: Sequence[str], start: int) -> int:
+    """Return the first of the comments and decorators right above a line."""
+    while start > 1 and lines[start - 2].lstrip().startswith(("//", "/*", "*", "@")):
+        start -= 1
+    return start
+
+
+def _value_names(line: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(line[:MAX_READ_CHARS].partition("=")[0]))
+
+
+def _nested(found: list[Definition]) -> Iterator[Definition]:
+    """Yield the definitions in their order, each with the index of the one around it."""
+    stack: list[tuple[int, Definition]] = []
+    seen: set[tuple[int, int]] = set()
+    count = 0
+    for item in sorted(found, key=lambda d: (d.start, -d.last, d.kind is DefinitionKind.VALUE)):
+        if (item.start, item.last) in seen:
+            continue
+        seen.add((item.start, item.last))
+        while stack and stack[-1][1].last < item.start:
+            stack.pop()
+        parent = stack[-1][0] if stack else None
+        yield replace(item, parent=parent)
+        stack.append((count, item))
+        count += 1

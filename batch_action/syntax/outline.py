@@ -1,0 +1,322 @@
+"""The outline of a source text: its imports, and where its definitions begin and end.
+
+JavaScript, TypeScript and Go are read by their grammars. Other languages, and texts that do not
+parse, are read by their indentation, which for Python is the syntax itself.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+MAX_SIGNATURE_LINES = 12
+NEVER = 1 << 40
+"""Farther than any line is indented."""
+MAX_READ_CHARS = 300
+"""What is read of a line to find out what it defines."""
+
+
+class DefinitionKind(Enum):
+    """What a definition holds."""
+
+    FUNCTION = auto()
+    TYPE = auto()
+    """A class, module or the like: it holds other definitions."""
+    VALUE = auto()
+    """Any other statement at the top level."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A range of lines that defines something; all numbers are 1-based and inclusive."""
+
+    kind: DefinitionKind
+    names: tuple[str, ...]
+    """What it is called; empty when it has no name."""
+    first: int
+    """The first line of the comment above it, else `start`."""
+    start: int
+    """The first line of its signature, decorators included."""
+    body: int
+    """The first line after its signature."""
+    last: int
+    parent: int | None = None
+    """The index of the innermost definition around it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """The definitions of a text, an outer one before those in it, and the lines of its imports."""
+
+    definitions: tuple[Definition, ...]
+    imports: tuple[int, ...]
+
+
+_IMPORT = re.compile(
+    r"(?:import|from|use|using|package|require|require_once|require_relative|include|include_once"
+    r"|source|extern crate|#\s*include|#\s*import|@import|@use|library|open)\b"
+)
+_MODIFIERS = (
+    r"(?:(?:export|default|public|private|protected|internal|static|final|abstract|sealed|open|data"
+    r"|inner|pub|pub\([^)]*\)|unsafe|partial|readonly|declare|async|virtual|override|inline|extern"
+    r"|const|case|companion|fileprivate|typedef|strictfp|annotation|value|final|local|defp?"
+    r"|template\s*<.{0,200}?>)\s+)*"
+)
+_TYPE = re.compile(
+    _MODIFIERS + r"(?:(?P<open>class|interface|trait|impl|namespace|module|object|extension|record"
+    r"|protocol|actor|mixin|contract|library|mod|defmodule|enum\s+class|package)"
+    r"|struct|union|enum)(?:<[^>]*>)?(?:\s+(?P<name>[A-Za-z_]\w*(?:(?:\.|::)\w+)*)|\s*(?=[{:(]))"
+)
+_FUNCTION = re.compile(
+    _MODIFIERS + r"(?:def|function|func|fn|fun|sub|proc|procedure|macro|init|constructor)\b"
+    r"(?:\s*\([^)]*\)\s*(?=\w))?\s*(?:self\.|&)?(?P<name>[A-Za-z_$][\w$]*[?!]?)?"
+)
+_NAMED_CALL = re.compile(r"(?P<name>~?[A-Za-z_$][\w$]*)\s*\(")
+_CONTROL = re.compile(
+    r"(?:if|else|elif|elsif|for|foreach|while|switch|match|return|try|catch|except|finally|do|lock"
+    r"|throw|raise|new|assert|await|yield|with|unless|until|when|case|del|print|using|echo)\b"
+)
+_VALUE_NAME = re.compile(
+    r"#\s*define\s+(?P<macro>\w+)|(?P<assigned>[A-Za-z_$][\w$-]*)[\"']?(?:\[[^\]]*\])*\s*"
+    r"(?::(?!:)[^=]*)?(?:=(?![=>])|:(?!:)|$)|(?P<last>[A-Za-z_]\w*)\s*[;(]"
+)
+_CONTINUES = re.compile(r"[)\]}{]|(?:end|fi|done|esac|then|do|begin|in)\b")
+_COMMENT = re.compile(r"(?://|/\*|\*(?!\w)|--|<!--|;|%|#(?!\[|!\[|\s*(?:include|import|define)\b))")
+_DIRECTIVE = re.compile(r"#\s*(?:if|ifdef|ifndef|else|elif|endif|pragma|region|endregion)\b")
+_LABEL = re.compile(r"(?:public|private|protected|signals|slots|\w+)(?:\s+slots)?:\s*$")
+_DECORATOR = re.compile(r"@\w|#!?\[|\[\w[\w.]*(?:\(.*)?\]\s*$|template\s*<.*>\s*$")
+_PYTHON_STRING = re.compile(
+    r'"""(?:[^"\\]|\\[\s\S]|"(?!""))*(?:"""|\Z)'
+    r"|'''(?:[^'\\]|\\[\s\S]|'(?!''))*(?:'''|\Z)"
+    r'|"(?:[^"\\\n]|\\[\s\S])*"?'
+    r"|'(?:[^'\\\n]|\\[\s\S])*'?"
+    r"|#[^\n]*"
+)
+_BLOCK_COMMENT = re.compile(r"^[ \t]*/\*(?:[^*]|\*(?!/))*(?:\*/|\Z)", re.MULTILINE)
+_LABELLED = frozenset({"c", "cpp", "csharp", "objectivec", "cuda", "java"})
+
+
+def outline_by_indentation(text: str, language: str) -> Outline:
+    r"""Return the outline of any text, read by its indentation; only `\n` ends a line."""
+    reader = _IndentationReader(lines=text.split("\n"), language=language)
+    inside = _continuation_lines(text, language)
+    for number, line in enumerate(reader.lines, 1):
+        content = line.lstrip()
+        if not content or number in inside:
+            reader.skip(number, is_code=number in inside)
+            continue
+        width = len(line) - len(content)
+        indent = width if "\t" not in line[:width] else len(line[:width].expandtabs(8))
+        if indent > reader.leaf_indent:
+            reader.last = number
+        else:
+            reader.read(number, indent, content[:MAX_READ_CHARS])
+    reader.close(0)
+    return Outline(
+        definitions=tuple(reader.built[key] for key in sorted(reader.built)),
+        imports=tuple(reader.imports),
+    )
+
+
+def _continuation_lines(text: str, language: str) -> set[int]:
+    """Return the lines that begin inside of a string or a block comment."""
+    if language == "python":
+        if '"""' not in text and "'''" not in text and "\\\n" not in text:
+            return set()
+        pattern = _PYTHON_STRING
+    elif "/*" in text:
+        pattern = _BLOCK_COMMENT
+    else:
+        return set()
+    found: set[int] = set()
+    line, at = 1, 0
+    for match in pattern.finditer(text):
+        inner = text.count("\n", match.start(), match.end())
+        if inner:
+            line += text.count("\n", at, match.start())
+            found.update(range(line + 1, line + inner + 1))
+            line, at = line + inner, match.end()
+    return found
+
+
+@dataclass(slots=True)
+class _Open:
+    """A definition whose last line is not known yet."""
+
+    index: int
+    indent: int
+    kind: DefinitionKind
+    names: tuple[str, ...]
+    first: int
+    start: int
+    body: int
+    parent: int | None
+
+
+@dataclass(slots=True, kw_only=True)
+class _IndentationReader:
+    """Reads a text line by line and keeps the definitions that are open."""
+
+    lines: Sequence[str]
+    language: str
+    built: dict[int, Definition] = field(default_factory=dict)
+    """By the order in which they begin."""
+    imports: list[int] = field(default_factory=list)
+    stack: list[_Open] = field(default_factory=list)
+    count: int = 0
+    last: int = 0
+    """The last line with code."""
+    comment_above: int | None = None
+    """The first line of the comment or decorators right above."""
+    decorated_from: int | None = None
+    signature_until: int = 0
+    leaf_indent: int = NEVER
+    """What is indented farther is inside of a definition that holds no others."""
+
+    def skip(self, number: int, *, is_code: bool) -> None:
+        """Pass over an empty line, or one that belongs to what began above it."""
+        if is_code:
+            self.last = number
+        else:
+            self.comment_above = None
+
+    def read(self, number: int, indent: int, content: str) -> None:
+        """Read one line of code or comment."""
+        if number <= self.signature_until:
+            self.last = number
+            return
+        if self._is_neutral(content):
+            if self.comment_above is None:
+                self.comment_above = number
+            return
+        if self._continues(indent, content):
+            self.close(indent + 1)
+            if content.startswith("{") and self.stack and self.stack[-1].body == number:
+                self.stack[-1].body = number + 1
+            self.last, self.comment_above = number, None
+            return
+        self.close(indent)
+        top = self.stack[-1] if self.stack else None
+        if _DECORATOR.match(content):
+            first = number if self.comment_above is None else self.comment_above
+            start = number if self.decorated_from is None else self.decorated_from
+            end = self._signature_end(number)
+            self.last = self.signature_until = end
+            self.comment_above, self.decorated_from = first, start
+            return
+        self._begin(number, indent, content, top)
+
+    def _is_neutral(self, content: str) -> bool:
+        """Return whether a line is a comment or the like: it ends nothing, whatever its indent."""
+        if _COMMENT.match(content):
+            return self.language not in ("markdown", "css", "scss", "less") or content[0] in "/*"
+        return self.language in _LABELLED and bool(
+            _DIRECTIVE.match(content) or (_LABEL.match(content) and self.stack)
+        )
+
+    def _continues(self, indent: int, content: str) -> bool:
+        """Return whether a line belongs to what begins at its own indent above it."""
+        if not _CONTINUES.match(content):
+            return False
+        return any(item.indent == indent for item in self.stack)
+
+    def _begin(self, number: int, indent: int, content: str, top: _Open | None) -> None:
+        end = self._signature_end(number)
+        if top is None and _IMPORT.match(content):
+            self.imports.extend(range(number, end + 1))
+            self.last = self.signature_until = end
+            self.comment_above = self.decorated_from = None
+            return
+        kind, names = self._classify(number, end, content)
+        if kind is DefinitionKind.VALUE and top is not None:
+            self.last, self.comment_above, self.decorated_from = number, None, None
+            return
+        start = number if self.decorated_from is None else self.decorated_from
+        first = start if self.comment_above is None else self.comment_above
+        if kind is DefinitionKind.VALUE:
+            end = number
+        self.stack.append(
+            _Open(
+                index=self.count,
+                indent=indent,
+                kind=kind,
+                names=names,
+                first=first,
+                start=start,
+                body=end + 1,
+                parent=top.index if top else None,
+            )
+        )
+        self.count += 1
+        self._find_leaf()
+        self.last = self.signature_until = end
+        self.comment_above = self.decorated_from = None
+
+    def _classify(
+        self, number: int, end: int, content: str
+    ) -> tuple[DefinitionKind, tuple[str, ...]]:
+        match = _TYPE.match(content)
+        if match and (match["open"] or "(" not in content):
+            return DefinitionKind.TYPE, _names(match["name"])
+        if match := _FUNCTION.match(content):
+            return DefinitionKind.FUNCTION, _names(match["name"])
+        call = None if _CONTROL.match(content) else _NAMED_CALL.search(content)
+        if call and "=" not in content[: call.start()] and self._has_body(number, end):
+            return DefinitionKind.FUNCTION, _names(call["name"])
+        value = _VALUE_NAME.search(content)
+        name = value and (value["macro"] or value["assigned"] or value["last"])
+        return DefinitionKind.VALUE, _names(name)
+
+    def _has_body(self, number: int, end: int) -> bool:
+        """Return whether a signature that ends at *end* is followed by a body in braces."""
+        text = self.lines[end - 1][-MAX_READ_CHARS:].rstrip()
+        if text.endswith(("{", "=>")):
+            return True
+        if text.endswith((";", ",", "}")):
+            return False
+        following = self.lines[end].strip() if end < len(self.lines) else ""
+        return following.startswith(("{", ":")) and end - number < MAX_SIGNATURE_LINES
+
+    def _signature_end(self, number: int) -> int:
+        """Return the last line of what begins here, as far as its parentheses tell."""
+        depth = 0
+        for at in range(number, min(number + MAX_SIGNATURE_LINES, len(self.lines) + 1)):
+            line = self.lines[at - 1][:MAX_READ_CHARS]
+            depth += line.count("(") + line.count("[") - line.count(")") - line.count("]")
+            if depth <= 0:
+                return at
+        return number
+
+    def close(self, indent: int) -> None:
+        """End every definition that is indented as far as this, or farther."""
+        while self.stack and self.stack[-1].indent >= indent:
+            item = self.stack.pop()
+            self.built[item.index] = Definition(
+                kind=item.kind,
+                names=item.names,
+                first=item.first,
+                start=item.start,
+                body=min(item.body, self.last + 1),
+                last=self.last,
+                parent=item.parent,
+            )
+        self._find_leaf()
+
+    def _find_leaf(self) -> None:
+        top = self.stack[-1] if self.stack else None
+        is_leaf = top is not None and top.kind is not DefinitionKind.TYPE
+        self.leaf_indent = top.indent if top is not None and is_leaf else NEVER
+
+
+def _names(name: str | None) -> tuple[str, ...]:
+    """Return the last name of a path such as `pkg::Type.method`, if there is one."""
+    return tuple(part for part in re.split(r"[.:]+", name or "")[-1:] if part)
+
+
+def around(outline: Outline, number: int) -> Iterator[int]:
+    """Yield the indexes of the definitions around a line, the outermost first."""
+    for index, item in enumerate(outline.definitions):
+        if item.first <= number <= item.last:
+            yield index
+        elif item.first > number:
+            return
