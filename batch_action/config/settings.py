@@ -187,6 +187,14 @@ class Settings(BaseModel):
     max_file_bytes: Annotated[
         int, Field(ge=1, le=30_000_000), Input("Skip larger files as too large.")
     ] = 1_000_000
+    context: Annotated[
+        Literal["auto", "excerpt", "file"],
+        Input(
+            "What a task that reviews a change is shown besides the change: the whole `file`; an "
+            "`excerpt` of what the change concerns, with the signatures of the rest; `auto`: an "
+            "excerpt where it makes a request smaller by a third or more."
+        ),
+    ] = "auto"
     recheck: Annotated[bool, Input("Ask again about files that already have a verdict.", FLAG)] = (
         False
     )

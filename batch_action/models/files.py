@@ -176,6 +176,8 @@ class SourceFile(SelectedFile):
     """The blob at head, decoded (undecodable bytes become U+FFFD), with secrets masked."""
     diff: str
     """Unified diff of the changed hunks with context; empty for a whole-file review."""
+    hunks: tuple[Hunk, ...] = ()
+    """What the diff shows, as git counts lines; empty for a whole-file review."""
     lossless: bool = True
     """Whether `text` encodes to the blob again (except for masks and a byte order mark)."""
     context_files: tuple[ContextFile, ...] = ()

@@ -24,7 +24,7 @@ from batch_action.models.files import (
 )
 from batch_action.models.ledger import RequestKey
 from batch_action.models.requests import Request, digest
-from batch_action.requests import context_files, packing, pricing, prompt
+from batch_action.requests import context_files, excerpt, packing, pricing, prompt
 from batch_action.requests.request_file import RequestFile
 from batch_action.selection import reader
 from batch_action.selection.reader import Candidates
@@ -196,6 +196,7 @@ def request_key_of(
         file.path,
         f"{part.number}/{part.count}",
         file.blob,
+        ctx.settings.context,
         *context,
     )
     custom_id = packing.custom_id(task.name, file.path, file.blob, request_digest)
@@ -236,8 +237,10 @@ class _RequestBuilder:
         keys = {self._request_key(file, part): part for part in file.parts}
         skipped = self._skip_reason(file, list(keys))
         if skipped is None:
+            mode = self.ctx.settings.context if self.ctx.task.reads_excerpts else "file"
+            text_of = excerpt.FileText(file, mode, self.system_bytes)
             requests = tuple(
-                self._build_request(file, key, part)
+                self._build_request(text_of.render(part), key)
                 for key, part in keys.items()
                 if self._is_open(key)
             )
@@ -300,9 +303,8 @@ class _RequestBuilder:
             return SkipReason.GIVEN_UP, f"{limit}; change the file, the model or `max-attempts`"
         return None
 
-    def _build_request(self, file: SourceFile, key: RequestKey, part: FilePart) -> Request:
+    def _build_request(self, text: str, key: RequestKey) -> Request:
         settings, task = self.ctx.settings, self.ctx.task
-        text = prompt.user_text(file, part)
         tokens = pricing.estimate_tokens(self.system_bytes + len(text.encode()))
         truncations = self.view.failures[key.id, "truncated"]
         params = prompt.message_params(

@@ -1,4 +1,4 @@
-"""Choose the lines of a changed file that a review needs; the rest is left out of the request."""
+"""Show a changed file whole, or the lines of it that a review needs."""
 
 import re
 from bisect import bisect_right
@@ -6,13 +6,22 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
-from batch_action.models.files import Hunk
+from batch_action.findings.anchoring import neighborhood
+from batch_action.models.files import FilePart, Hunk, SourceFile
+from batch_action.requests import prompt
 from batch_action.syntax.grammars import outline_of
 from batch_action.syntax.outline import Definition, DefinitionKind, Outline
 
-CONTEXT_LINES = 5
+MIN_SAVING = 1 / 3
+"""The share of a request that an excerpt saves, or `auto` shows the file."""
+MIN_SAVED_BYTES = 32
+"""More than the note that an excerpt is not complete costs."""
+CONTEXT_LINES = 3
 """Lines shown around each changed line in any case."""
+LOOSE_CONTEXT_LINES = 20
+"""Lines shown around a changed line that is in no function or other statement."""
 MAX_FUNCTION_LINES = 150
 """Of a longer function, only the lines around its changes are shown."""
 LONG_CONTEXT_LINES = 40
@@ -21,6 +30,8 @@ MAX_HEAD_LINES = 30
 """Lines shown before the first definition."""
 MAX_NAMED_LINES = 60
 """Of a longer definition that changed lines name, the first lines are shown."""
+MAX_VALUE_LINES = 6
+"""The same of a statement, such as a constant, that a changed function names."""
 MAX_CALLER_LINES = 40
 """Of a longer caller, only the lines around the call are shown."""
 MAX_USES = 30
@@ -45,6 +56,41 @@ _CONSTRUCTORS = frozenset(
         "__construct",
     }
 )
+
+
+@dataclass(frozen=True)
+class FileText:
+    """What the requests about one file say: the whole file, or an excerpt where that is smaller."""
+
+    file: SourceFile
+    """Without hunks it is shown whole."""
+    mode: Literal["auto", "excerpt", "file"]
+    """The setting `context`."""
+    system_bytes: int
+    """The size of the instructions; they count in the share that `auto` asks for."""
+
+    def render(self, part: FilePart) -> str:
+        """Return the text of the request about this part."""
+        whole = prompt.user_text(self.file, part)
+        if self.mode == "file" or not self.file.hunks:
+            return whole
+        size = len(whole.encode())
+        share = MIN_SAVING if self.mode == "auto" else 0.0
+        allowed = size - max(MIN_SAVED_BYTES, share * (size + self.system_bytes))
+        least = prompt.user_text(self.file, part, self._changed)
+        if len(least.encode()) > allowed:
+            return whole  # No need to parse it.
+        text = prompt.user_text(self.file, part, self._shown)
+        return text if len(text.encode()) <= allowed else whole
+
+    @cached_property
+    def _changed(self) -> Collection[int]:
+        return changed_lines(self.file.hunks, self.file.parts[-1].end_line)
+
+    @cached_property
+    def _shown(self) -> Collection[int]:
+        file = self.file
+        return choose_lines(file.text, file.language, file.hunks, file.diff)
 
 
 def choose_lines(text: str, language: str, hunks: Sequence[Hunk], diff: str = "") -> set[int]:
@@ -87,6 +133,8 @@ class _Chooser:
     def choose(self, removed_names: Collection[str]) -> set[int]:
         """Return the numbers of the lines to show."""
         shown = set(_widen(self.changed, CONTEXT_LINES))
+        loose = {n for n in self.changed if not any(map(self._is_block, self._around(n)))}
+        shown.update(_widen(loose, LOOSE_CONTEXT_LINES))
         shown.update(self._head(), self.outline.imports)
         for item in self.outline.definitions:
             shown.update(self._signature(item))
@@ -115,6 +163,10 @@ class _Chooser:
         # The first line of a block; a statement of one line is shown where something names it.
         return range(item.start, item.start + 1) if item.last > item.start + 1 else ()
 
+    def _is_block(self, index: int) -> bool:
+        item = self.outline.definitions[index]
+        return item.kind is not DefinitionKind.TYPE and item.last - item.start >= CONTEXT_LINES
+
     @cached_property
     def _starts(self) -> list[int]:
         return [item.first for item in self.outline.definitions]
@@ -133,7 +185,11 @@ class _Chooser:
         if item.last - item.start < MAX_FUNCTION_LINES:
             return range(item.first, item.last + 1)
         inside = {number for number in self.changed if item.first <= number <= item.last}
-        near = _widen(inside, LONG_CONTEXT_LINES)
+        near = set(_widen(inside, LONG_CONTEXT_LINES))
+        # An older finding there is taken for fixed when it is shown and not reported again.
+        for number in inside - {number + 1 for number in inside}:
+            first, last = neighborhood(self.lines, number, number)
+            near.update(range(first, last + 1))
         return (number for number in near if item.first <= number <= item.last)
 
     @cached_property
@@ -188,7 +244,9 @@ class _Chooser:
                 if index in around:
                     continue
                 if item.kind is DefinitionKind.VALUE:
-                    yield from range(item.start, min(item.last, item.start + CONTEXT_LINES) + 1)
+                    yield from range(
+                        item.start, min(item.last, item.start + MAX_VALUE_LINES - 1) + 1
+                    )
                 elif name in near and item.kind is DefinitionKind.TYPE:
                     yield from self._fields(index, with_constructors=True)
                 elif name in near:

@@ -1,6 +1,6 @@
 """Message params of one request: the shared instructions first, the file last."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from html import escape
 from operator import add
@@ -39,11 +39,20 @@ def system_text(task: Task, guidelines: str, facts: str = "") -> str:
     )
 
 
-def user_text(file: SourceFile, part: FilePart) -> str:
+LEFT_OUT = "…"
+"""Stands for lines that are left out: a line of the file itself begins with its number."""
+
+
+def user_text(file: SourceFile, part: FilePart, shown: Collection[int] | None = None) -> str:
     """Return the file's hints, its changed hunks, its context files, and its numbered lines.
 
     Every source line starts with its number, every hunk line with its sign and every other line
     with an angle bracket, so that nothing in a file can look like the end of its element.
+
+    Args:
+        file: the file.
+        part: the lines that are reviewed.
+        shown: the numbers of those that are shown; None: all of them.
     """
     change = ""
     if file.diff:
@@ -53,13 +62,14 @@ def user_text(file: SourceFile, part: FilePart) -> str:
         )
     lines = file.text.split("\n")[part.start_line - 1 : part.end_line]
     note = "" if part.count == 1 else f' part="{part.number} of {part.count}"'
+    note += "" if shown is None else ' complete="no"'
     return (
         "".join(_hint(name, text) for name, text in file.hints)
         + change
         + "".join(_context_file(context_file) for context_file in file.context_files)
         + f'<file path="{_name(file.path)}" language="{escape(file.language)}" '
         f'first-line="{part.start_line}" last-line="{part.end_line}"{note}>\n'
-        f"{_numbered(lines, part.start_line)}\n</file>"
+        f"{_numbered(lines, part.start_line, shown)}\n</file>"
     )
 
 
@@ -75,18 +85,23 @@ def _context_file(file: ContextFile) -> str:
     return f'<{element} path="{_name(file.path)}"{note}>\n{_numbered(lines, 1)}\n</{element}>\n'
 
 
-def _numbered(lines: Sequence[str], start: int) -> str:
+def _numbered(lines: Sequence[str], start: int, shown: Collection[int] | None = None) -> str:
     """Number the lines; of a long gap, such as a notebook's outputs, the first lines are shown."""
     width = len(str(start + len(lines) - 1))
-    prefixes = _line_prefixes(width)[start : start + len(lines)]
-    text = "\n".join(lines)
-    if len(prefixes) == len(lines) and not (_GAP in f"\n{text}\n" or _has_line_breaks(text)):
-        return "\n".join(map(add, prefixes, lines))
-    return "\n".join(
-        f"{start + index:>{width}}| {_without_line_breaks(line.rstrip(chr(13)))}"
-        for index, line in enumerate(lines)
-        if line or index < MAX_GAP or any(lines[index - MAX_GAP : index])
-    )
+    if shown is None:
+        prefixes = _line_prefixes(width)[start : start + len(lines)]
+        text = "\n".join(lines)
+        if len(prefixes) == len(lines) and not (_GAP in f"\n{text}\n" or _has_line_breaks(text)):
+            return "\n".join(map(add, prefixes, lines))
+    numbered: list[str] = []
+    for index, line in enumerate(lines):
+        if shown is not None and start + index not in shown:
+            if not numbered or numbered[-1] != LEFT_OUT:
+                numbered.append(LEFT_OUT)
+        elif line or index < MAX_GAP or any(lines[index - MAX_GAP : index]):
+            text = _without_line_breaks(line.rstrip(chr(13)))
+            numbered.append(f"{start + index:>{width}}| {text}")
+    return "\n".join(numbered)
 
 
 @cache

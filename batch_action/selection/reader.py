@@ -371,6 +371,7 @@ def _select_file(
         language=language_of(change.path, text),
         text=text,
         diff=content.render_hunks(old_text, text, hunks),
+        hunks=hunks,
         parts=content.parts_of(text),
         risk=risk(change.path, changed=lines, churn=churn),
         masked_secrets=masked,

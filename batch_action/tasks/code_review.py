@@ -38,4 +38,5 @@ TASK = Task(
     description="Bugs and risks that a change introduces or exposes",
     answer_model=CodeReview,
     security_categories=SECURITY_CATEGORIES,
+    shared_prompts=("common", "excerpt"),
 )

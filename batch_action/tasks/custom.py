@@ -75,7 +75,10 @@ def parse(path: str, text: str, builtin_tasks: Mapping[str, Task], *, name: str 
         answer_model=_create_answer_model(severities, verdict=verdict),
         needs_whole_file=verdict,
         also_reads=("*",),
-        shared_prompts=("custom", *(("custom_verdict",) if verdict else ()), "common"),
+        shared_prompts=(
+            "custom",
+            *(("custom_verdict", "common") if verdict else ("common", "excerpt")),
+        ),
         instructions=body.strip(),
         source_path=path,
         default_settings={key: value for key, value in settings.items() if value},

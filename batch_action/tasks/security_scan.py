@@ -50,4 +50,5 @@ TASK = Task(
     security_categories=SECURITY_CATEGORIES,
     security_only=True,
     also_reads=AGENT_INSTRUCTIONS,
+    shared_prompts=("common", "excerpt"),
 )

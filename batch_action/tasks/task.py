@@ -79,6 +79,11 @@ class Task:
     max_output_tokens: int = 32_000
 
     @property
+    def reads_excerpts(self) -> bool:
+        """Whether it reviews a change, and its prompt says what an excerpt leaves out."""
+        return "excerpt" in self.shared_prompts
+
+    @property
     def default_report(self) -> tuple[Literal["files", "summary"], ...]:
         """The `report` of a task that generates files; empty: the input's default."""
         return ("files", "summary") if self.generates_files else ()

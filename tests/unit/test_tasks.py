@@ -447,9 +447,10 @@ class TestPrompts:
     @each_task
     def test_every_prompt_ends_with_the_rules_of_its_kind(self, task):
         folder = Path(registry.__file__).parent
-        (name,) = task.shared_prompts
-        assert name == ("generated" if task.generates_files else "common")
-        common = (folder / f"{name}.md").read_text("utf-8").strip()
+        names = ["generated" if task.generates_files else "common"]
+        names += ["excerpt"] * task.reads_excerpts
+        assert list(task.shared_prompts) == names
+        common = "\n\n".join((folder / f"{n}.md").read_text("utf-8").strip() for n in names)
         assert task.prompt.endswith("\n\n" + common)
         assert len(task.prompt) > len(common) + 500
 

@@ -1,0 +1,115 @@
+"""Compare the requests about real commits with `context: file` and with excerpts.
+
+    python -m benchmarks.excerpts REPOSITORY[:COMMIT,COMMIT…]…
+
+Prints a table of commits: how many of their files were compared, and the tokens of their requests,
+instructions included. Only changed files of at least 300 lines count. Without commits, each
+repository's newest ones that change such a file are taken, at most `MAX_COMMITS` of them.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from batch_action.clients.git import GitRepo
+from batch_action.clients.secrets import mask
+from batch_action.models.files import ChangeType, FileChange, SourceFile
+from batch_action.requests import excerpt, pricing, prompt
+from batch_action.selection import content, filters
+from batch_action.selection.paths import is_prose, language_of
+from batch_action.tasks.registry import all_tasks
+
+MIN_LINES = 300
+MAX_COMMITS = 30
+
+
+def main(arguments: list[str]) -> None:
+    """Print the table for these repositories."""
+    system = len(prompt.system_text(all_tasks()["code-review"], "").encode())
+    print("| Repository | Commit | Files | Tokens, `file` | `auto` | Saved |")
+    print("|---|---|---:|---:|---:|---:|")
+    totals: list[tuple[int, int, int]] = []
+    for argument in arguments:
+        path, _, names = argument.partition(":")
+        repository = Path(path)
+        listed = ["--no-walk", *names.split(",")] if names else ["--no-merges", "HEAD"]
+        found = 0
+        for commit, parent in _commits(repository, listed):
+            row = _compare(repository, parent, commit, system)
+            if row[0]:
+                found += 1
+                totals.append(row)
+                _print_row(repository.name, commit[:10], row)
+            if not names and found == MAX_COMMITS:
+                break
+    sums = [sum(column) for column in zip(*totals, strict=True)]
+    _print_row("all", f"{len(totals)} commits", (sums[0], sums[1], sums[2]))
+
+
+def _print_row(name: str, commit: str, row: tuple[int, int, int]) -> None:
+    files, whole, shown = row
+    print(f"| {name} | {commit} | {files} | {whole:,} | {shown:,} | {1 - shown / whole:.0%} |")
+
+
+def _commits(repository: Path, listed: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the ids of the commits and of their first parents."""
+    command = ["git", "-C", repository, "rev-list", "--parents", *listed]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    for line in output.splitlines():
+        commit, *parents = line.split()
+        if parents:
+            yield commit, parents[0]
+
+
+def _compare(repository: Path, base: str, head: str, system: int) -> tuple[int, int, int]:
+    """Return the number of files, and the tokens of their requests in both ways."""
+    count = whole = shown = 0
+    for file in _files(GitRepo(repository), base, head):
+        count += 1
+        for part in file.parts:
+            for mode in ("file", "auto"):
+                text = excerpt.FileText(file, mode, system).render(part)
+                tokens = pricing.estimate_tokens(system + len(text.encode()))
+                if mode == "file":
+                    whole += tokens
+                else:
+                    shown += tokens
+    return count, whole, shown
+
+
+def _files(repo: GitRepo, base: str, head: str) -> Iterator[SourceFile]:
+    changed = [c for c in repo.changes(base, head) if c.status is ChangeType.MODIFIED]
+    pairs = [(c.old_blob or "", c.blob) for c in changed]
+    hunks, blobs = repo.hunks_of(pairs), dict(repo.blobs({blob for pair in pairs for blob in pair}))
+    for change, pair in zip(changed, pairs, strict=True):
+        data = blobs[change.blob]
+        text = mask(content.read_text(data), change.path)[0]
+        if (
+            filters.check_bytes(change.path, data) is None
+            and not is_prose(change.path)
+            and len(content.lines_of(text)) >= MIN_LINES
+            and hunks.get(pair)
+        ):
+            yield _source(change, text, content.read_text(blobs[pair[0]]), hunks[pair])
+
+
+def _source(change: FileChange, text: str, old: str, hunks: tuple) -> SourceFile:  # type: ignore[type-arg]
+    return SourceFile(
+        path=change.path,
+        status=change.status,
+        blob=change.blob,
+        old_path=None,
+        old_blob=change.old_blob,
+        language=language_of(change.path, text),
+        parts=content.parts_of(text),
+        risk=1.0,
+        masked_secrets=0,
+        text=text,
+        diff=content.render_hunks(mask(old, change.path)[0], text, hunks),
+        hunks=hunks,
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
