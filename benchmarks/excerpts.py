@@ -11,25 +11,28 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import mask
 from batch_action.models.files import ChangeType, FileChange, SourceFile
 from batch_action.requests import excerpt, pricing, prompt
 from batch_action.selection import content, filters
-from batch_action.selection.paths import is_prose, language_of
+from batch_action.selection.paths import language_of
+from batch_action.selection.patterns import PathRules
 from batch_action.tasks.registry import all_tasks
 
 MIN_LINES = 300
+MODES: tuple[Literal["file", "auto", "excerpt"], ...] = ("file", "auto", "excerpt")
 MAX_COMMITS = 30
 
 
 def main(arguments: list[str]) -> None:
     """Print the table for these repositories."""
     system = len(prompt.system_text(all_tasks()["code-review"], "").encode())
-    print("| Repository | Commit | Files | Tokens, `file` | `auto` | Saved |")
-    print("|---|---|---:|---:|---:|---:|")
-    totals: list[tuple[int, int, int]] = []
+    print("| Repository | Commit | Files | Tokens, `file` | `auto` | Saved | `excerpt` | Saved |")
+    print("|---|---|---:|---:|---:|---:|---:|---:|")
+    totals: list[list[int]] = []
     for argument in arguments:
         path, _, names = argument.partition(":")
         repository = Path(path)
@@ -44,12 +47,14 @@ def main(arguments: list[str]) -> None:
             if not names and found == MAX_COMMITS:
                 break
     sums = [sum(column) for column in zip(*totals, strict=True)]
-    _print_row("all", f"{len(totals)} commits", (sums[0], sums[1], sums[2]))
+    if sums:
+        _print_row("all", f"{len(totals)} commits", sums)
 
 
-def _print_row(name: str, commit: str, row: tuple[int, int, int]) -> None:
-    files, whole, shown = row
-    print(f"| {name} | {commit} | {files} | {whole:,} | {shown:,} | {1 - shown / whole:.0%} |")
+def _print_row(name: str, commit: str, row: list[int]) -> None:
+    files, whole, *others = row
+    saved = " | ".join(f"{shown:,} | {1 - shown / whole:.0%}" for shown in others)
+    print(f"| {name} | {commit} | {files} | {whole:,} | {saved} |", flush=True)
 
 
 def _commits(repository: Path, listed: list[str]) -> Iterator[tuple[str, str]]:
@@ -62,24 +67,22 @@ def _commits(repository: Path, listed: list[str]) -> Iterator[tuple[str, str]]:
             yield commit, parents[0]
 
 
-def _compare(repository: Path, base: str, head: str, system: int) -> tuple[int, int, int]:
-    """Return the number of files, and the tokens of their requests in both ways."""
-    count = whole = shown = 0
+def _compare(repository: Path, base: str, head: str, system: int) -> list[int]:
+    """Return the number of files, and the tokens of their requests by each setting of `MODES`."""
+    row = [0] * (1 + len(MODES))
     for file in _files(GitRepo(repository), base, head):
-        count += 1
-        for part in file.parts:
-            for mode in ("file", "auto"):
-                text = excerpt.FileText(file, mode, system).render(part)
-                tokens = pricing.estimate_tokens(system + len(text.encode()))
-                if mode == "file":
-                    whole += tokens
-                else:
-                    shown += tokens
-    return count, whole, shown
+        row[0] += 1
+        for column, mode in enumerate(MODES, 1):
+            text_of = excerpt.FileText(file, mode, system)
+            for part in file.parts:
+                size = system + len(text_of.render(part).encode())
+                row[column] += pricing.estimate_tokens(size)
+    return row
 
 
 def _files(repo: GitRepo, base: str, head: str) -> Iterator[SourceFile]:
     changed = [c for c in repo.changes(base, head) if c.status is ChangeType.MODIFIED]
+    rules = PathRules()
     pairs = [(c.old_blob or "", c.blob) for c in changed]
     hunks, blobs = repo.hunks_of(pairs), dict(repo.blobs({blob for pair in pairs for blob in pair}))
     for change, pair in zip(changed, pairs, strict=True):
@@ -87,7 +90,7 @@ def _files(repo: GitRepo, base: str, head: str) -> Iterator[SourceFile]:
         text = mask(content.read_text(data), change.path)[0]
         if (
             filters.check_bytes(change.path, data) is None
-            and not is_prose(change.path)
+            and rules.skip(change.path) is None
             and len(content.lines_of(text)) >= MIN_LINES
             and hunks.get(pair)
         ):

@@ -20,7 +20,7 @@ MIN_SAVED_BYTES = 32
 """More than the note that an excerpt is not complete costs."""
 CONTEXT_LINES = 3
 """Lines shown around each changed line in any case."""
-LOOSE_CONTEXT_LINES = 20
+LOOSE_CONTEXT_LINES = 18
 """Lines shown around a changed line that is in no function or other statement."""
 MAX_FUNCTION_LINES = 150
 """Of a longer function, only the lines around its changes are shown."""
@@ -28,15 +28,15 @@ LONG_CONTEXT_LINES = 40
 """How many of them on each side."""
 MAX_HEAD_LINES = 30
 """Lines shown before the first definition."""
-MAX_NAMED_LINES = 60
+MAX_NAMED_LINES = 40
 """Of a longer definition that changed lines name, the first lines are shown."""
 MAX_VALUE_LINES = 6
 """The same of a statement, such as a constant, that a changed function names."""
-MAX_CALLER_LINES = 40
+MAX_CALLER_LINES = 25
 """Of a longer caller, only the lines around the call are shown."""
-MAX_USES = 30
+MAX_USES = 20
 """Uses of what changed that are shown."""
-MAX_FIELD_LINES = 40
+MAX_FIELD_LINES = 20
 """Lines in a row of a class that are shown between its methods."""
 MIN_GAP_LINES = 3
 """A shorter gap is shown."""
