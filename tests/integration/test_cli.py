@@ -78,7 +78,8 @@ def test_a_missing_key(workflow: WorkflowHarness) -> None:
 
 def test_a_wrong_key(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
-    result = workflow.cli("submit", environ={"ANTHROPIC_API_KEY": "sk-ant-invalid"})
+    wrong = {"ANTHROPIC_API_KEY": "sk-ant-invalid"}
+    result = workflow.cli("submit", "--first-run", "last-commit", environ=wrong)
     assert result.exit == 4
     assert "Check ANTHROPIC_API_KEY" in result.stderr
     assert "sk-ant-invalid" not in result.log

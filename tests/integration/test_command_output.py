@@ -95,7 +95,8 @@ def test_an_error_is_in_the_object_and_on_standard_error(
 
 def test_a_refused_key_and_a_bug_are_objects_too(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
-    refused = workflow.cli("submit", "--json", environ={"ANTHROPIC_API_KEY": "sk-ant-invalid"})
+    wrong = {"ANTHROPIC_API_KEY": "sk-ant-invalid"}
+    refused = workflow.cli("submit", "--json", "--first-run", "last-commit", environ=wrong)
     assert data_of(refused)["exit_code"] == 4
     assert "sk-ant-invalid" not in refused.log
     workflow.clock_skew = "no number"  # type: ignore[assignment] # the clock raises TypeError

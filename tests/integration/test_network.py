@@ -139,7 +139,7 @@ def test_one_certificate_file_is_used_by_all_libraries(environ, small_ca_bundle)
     [
         (ssl.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"), "in SSL_CERT_FILE."),
         (requests.exceptions.ProxyError("Cannot connect to proxy."), "Check HTTPS_PROXY"),
-        (httpx2.ProxyError("407 Proxy Authentication Required"), "Check HTTPS_PROXY"),
+        (httpx2.ProxyError("407 Proxy Authentication Required"), "into HTTPS_PROXY, as in http"),
         (OSError("refused"), "try again"),
     ],
 )

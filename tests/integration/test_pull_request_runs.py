@@ -163,7 +163,7 @@ def test_a_ledger_from_elsewhere_is_not_trusted(workflow: WorkflowHarness) -> No
     upload_foreign(workflow, data, {**event, "event": "push"}, name=f"{PR}-b")
     assert "state-branch: change" in pull.collect().log
     assert pull.inline == []
-    upload_foreign(workflow, data, event, name=f"{PR}-c")
+    upload_foreign(workflow, data, event, name=f"{PR}-a")
     assert pull.collect().exit == 0
     assert len(pull.inline) == 2
 
