@@ -367,7 +367,9 @@ def labels_dropped(services: Services) -> None:
 def ledger_artifact(services: Services) -> None:
     """A ledger stored by one run and read by another, through a redirect to another host."""
     data, name = zip_of(b"{}"), "batch-action-state-00000000"
-    number = services.artifacts().upload(name, data, 7)
+    service = services.artifacts()
+    number = service.upload(name, data, 7)
+    assert [stored.id for stored in service.list_artifacts(name)] == [number]
     actions = Actions(services.github())
     [found] = actions.artifacts(name)
     assert (found.id, found.size, found.expired) == (number, len(data), False)
