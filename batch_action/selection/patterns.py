@@ -27,6 +27,8 @@ MAX_NAMED_FILES = 5
 
 _WILDCARDS = re.compile(r"[*?/]+|\[.*")
 """What a literal text of a pattern ends at; of a class the end is not looked for."""
+_NEGATED_CLASS = re.compile(r"(?<![\[\\])\[\^(?!/)")
+"""pathspec lets `[!a]` match the `/` before a name; git does not."""
 _STAR, _FOLDERS_BEFORE, _FOLDERS = "[^/]*", "^(?:.+/)?", "(?:/.+)?"
 """How pathspec writes `*`, a `**/` at the beginning, and `/**` in the middle."""
 
@@ -98,7 +100,9 @@ def _compile(line: str) -> tuple[re.Pattern[str] | None, bool | None]:
     Raises ValueError: the pattern is invalid.
     """
     pattern = GitIgnoreSpecPattern(line)
-    return pattern.regex, pattern.include
+    if pattern.regex is None:
+        return None, pattern.include
+    return re.compile(_NEGATED_CLASS.sub("[^/", pattern.regex.pattern)), pattern.include
 
 
 def longest_literal(line: str) -> str:

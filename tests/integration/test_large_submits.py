@@ -57,7 +57,7 @@ def submit(
 
 def test_more_requests_need_hardly_more_memory(tmp_path: Path) -> None:
     peaks = {}
-    for files in (220, 620):
+    for files in (220, 1_220):
         done, batches = submit(tmp_path, files)
         assert done.returncode == 0, done.stdout + done.stderr
         assert sum(batches) == files
@@ -65,8 +65,8 @@ def test_more_requests_need_hardly_more_memory(tmp_path: Path) -> None:
         assert found
         peaks[files] = int(found[1]) * 1024
     # The texts alone have 20 KB each, and are in a request once more.
-    assert (peaks[620] - peaks[220]) / 400 < 20_000, peaks
-    assert peaks[620] < 250e6
+    assert (peaks[1_220] - peaks[220]) / 1_000 < 12_000, peaks
+    assert peaks[1_220] < 250e6
 
 
 def test_a_full_disk_is_no_bug_of_ours(tmp_path: Path) -> None:
