@@ -5,14 +5,11 @@ pieces of a request when the request is sent, with a cache breakpoint or without
 """
 
 import json
-import os
-import tempfile
-import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
-from batch_action.errors import ConfigError
+from batch_action.clients.temporary_file import TemporaryFile
 from batch_action.models.ledger import RequestKey
 from batch_action.models.requests import Request
 
@@ -25,17 +22,17 @@ _ENVELOPE = b'{"requests":[', b"]}"
 
 
 class RequestFile:
-    """Writes requests once and reads them back; threads may read at the same time.
-
-    The file has no name, so that it is gone with this object or the process, whatever ends it.
-    """
+    """Writes requests once and reads them back; threads may read at the same time."""
 
     def __init__(self, system: str) -> None:
         block = {"type": "text", "text": system}
         self._system = _json(block)
         self._cached_system = _json(block | CACHE_BREAKPOINT)
-        self._file: IO[bytes] | None = None
-        self._end = 0
+        self._file = TemporaryFile(
+            "requests",
+            "They need about as much space as the files that are reviewed: free some, or set "
+            "TMPDIR to a folder that has it.",
+        )
 
     def add(self, key: RequestKey, params: dict[str, Any], input_tokens: int) -> Request:
         """Write a request whose params have an empty `system`.
@@ -45,7 +42,7 @@ class RequestFile:
         data = _json({"custom_id": key.id, "params": params})
         # In a JSON string each quotation mark is escaped, so that the key itself is found.
         head_bytes = data.index(_SYSTEM) + len(_SYSTEM)
-        offset = self._append(data)
+        offset = self._file.append(data)
         return Request(
             request_key=key,
             model=params["model"],
@@ -75,38 +72,11 @@ class RequestFile:
         return BatchBody(self, tuple(batch), cached)
 
     def _pieces(self, request: Request, *, cached: bool) -> Iterator[bytes]:
-        data = self._read(request.offset, request.head_bytes + request.tail_bytes)
+        data = self._file.read(request.offset, request.head_bytes + request.tail_bytes)
         yield data[: request.head_bytes]
         has_breakpoint = cached and request.request_key.model is None
         yield self._cached_system if has_breakpoint else self._system
         yield data[request.head_bytes :]
-
-    def _append(self, data: bytes) -> int:
-        offset, rest = self._end, memoryview(data)
-        try:
-            if self._file is None:
-                # It is needed as long as the plan that reads from it.
-                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
-                weakref.finalize(self, self._file.close)
-            while rest:
-                written = os.pwrite(self._file.fileno(), rest, self._end)
-                rest, self._end = rest[written:], self._end + written
-        except OSError as error:
-            raise ConfigError(
-                f"The requests cannot be written to a temporary file: {error.strerror}.",
-                fix="They need about as much space as the files that are reviewed: free some, or "
-                "set TMPDIR to a folder that has it.",
-            ) from error
-        return offset
-
-    def _read(self, offset: int, size: int) -> bytes:
-        if self._file is None:
-            raise ValueError("no request was written")
-        pieces = []
-        while size and (piece := os.pread(self._file.fileno(), size, offset)):
-            pieces.append(piece)
-            offset, size = offset + len(piece), size - len(piece)
-        return b"".join(pieces)
 
 
 @dataclass(frozen=True, slots=True)

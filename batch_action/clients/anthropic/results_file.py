@@ -1,39 +1,33 @@
 """The results of one batch in a temporary file that nobody else can open."""
 
-import os
-import tempfile
-import weakref
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping
 from itertools import groupby
 
 from batch_action.clients.anthropic.responses import outcome_of_line, worth
-from batch_action.errors import ConfigError
+from batch_action.clients.temporary_file import TemporaryFile
 from batch_action.models.requests import Outcome
 
 
 class ResultsFile(Mapping[str, Outcome]):
     """Maps the wanted custom ids that have a result to their outcomes, each parsed when it is read.
 
-    In memory are an offset, a length and a worth for each. The file has no name, so that it is gone
-    with this object or the process, whatever ends it.
+    In memory are an offset, a length and a worth for each.
     """
 
     def __init__(self, wanted: Collection[str]) -> None:
-        """Create an empty file. Raises ConfigError: there is no temporary folder to write to."""
+        """Start without a result; *wanted*: the custom ids whose results are kept."""
         self._ids = [custom_id for custom_id, _ in groupby(sorted(wanted))]
         self._offsets = array("q", bytes(8 * len(self._ids)))
         self._lengths = array("q", bytes(8 * len(self._ids)))
         self._worths = bytearray(len(self._ids))
         self._foreign: set[str] = set()
-        self._end = 0
-        try:
-            # It is needed as long as the answers that are read from it.
-            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
-        except OSError as error:
-            raise _unwritable(error) from error
-        weakref.finalize(self, self._file.close)
+        self._file = TemporaryFile(
+            "answers",
+            "Free some space, or set TMPDIR to a folder that has it: the answers stay at Anthropic "
+            "for 29 days, and the next collect fetches them.",
+        )
 
     @property
     def count(self) -> int:
@@ -54,20 +48,14 @@ class ResultsFile(Mapping[str, Outcome]):
         if number is None:
             self._foreign.add(outcome.custom_id)
         elif (value := worth(outcome)) > self._worths[number]:
-            self._offsets[number], self._lengths[number] = self._end, len(line)
-            self._append(line)
+            self._offsets[number], self._lengths[number] = self._file.append(line), len(line)
             self._worths[number] = value
 
     def __getitem__(self, custom_id: str) -> Outcome:
         number = self._find(custom_id)
         if number is None or not self._worths[number]:
             raise KeyError(custom_id)
-        offset, length = self._offsets[number], self._lengths[number]
-        pieces = []
-        while length and (piece := os.pread(self._file.fileno(), length, offset)):
-            pieces.append(piece)
-            offset, length = offset + len(piece), length - len(piece)
-        return outcome_of_line(b"".join(pieces))
+        return outcome_of_line(self._file.read(self._offsets[number], self._lengths[number]))
 
     def __iter__(self) -> Iterator[str]:
         return (i for i, value in zip(self._ids, self._worths, strict=True) if value)
@@ -78,20 +66,3 @@ class ResultsFile(Mapping[str, Outcome]):
     def _find(self, custom_id: str) -> int | None:
         number = bisect_left(self._ids, custom_id)
         return number if self._ids[number : number + 1] == [custom_id] else None
-
-    def _append(self, data: bytes) -> None:
-        rest = memoryview(data)
-        try:
-            while rest:
-                written = os.pwrite(self._file.fileno(), rest, self._end)
-                rest, self._end = rest[written:], self._end + written
-        except OSError as error:
-            raise _unwritable(error) from error
-
-
-def _unwritable(error: OSError) -> ConfigError:
-    return ConfigError(
-        f"The answers cannot be written to a temporary file: {error.strerror}.",
-        fix="Free some space, or set TMPDIR to a folder that has it: the answers stay at Anthropic "
-        "for 29 days, and the next collect fetches them.",
-    )
