@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.documents.texts import section
 from tests.harness.workflow import BAD, WorkflowHarness
 
 TABLE = Path(__file__).parents[2] / "docs" / "PERFORMANCE.md"
@@ -13,9 +14,11 @@ LIMITS = {"a quiet run": (8, 0, 0), "a submit of one batch": (12, 8, 4)}
 
 
 def expected() -> dict[str, tuple[int, ...]]:
-    """Read the table: by run, the number of calls of each kind."""
+    """Read the table of the section: by run, the number of calls of each kind."""
     rows = re.findall(
-        r"^\| (a[^|]*) \| (\d+)[^|]*\| (\d+)[^|]*\| (\d+)[^|]*\|", TABLE.read_text(), re.MULTILINE
+        r"^\| (a[^|]*) \| (\d+)[^|]*\| (\d+)[^|]*\| (\d+)[^|]*\|",
+        section(TABLE.read_text(), "Calls"),
+        re.MULTILINE,
     )
     return {name: tuple(int(number) for number in numbers) for name, *numbers in rows}
 
