@@ -35,16 +35,13 @@ MAX_TABLE_BYTES = 80_000
 """The limit of one table: the runner drops a summary over 1 MiB, which collect and submit share."""
 MAX_OVERVIEW_BYTES = 20_000
 MAX_RUNNING_LISTED = 50
-OVERVIEW_COLUMNS = {
-    "Status": "status",
-    "Requests": "requests-count",
-    "Backlog": "backlog-count",
-    "Open": "findings-count",
-    "New": "new-findings-count",
-    "Fixed": "fixed-findings-count",
-    "Cost ($)": "cost-usd",
+OVERVIEW_COLUMNS = ("Task", "Status", "Requests", "Backlog", "Findings", "Cost ($)")
+OVERVIEW_FINDINGS = {
+    "open": "findings-count",
+    "new": "new-findings-count",
+    "fixed": "fixed-findings-count",
 }
-"""Column to the output that it shows."""
+"""Word to the output that counts it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,8 +338,7 @@ def report_run_end(*contexts: RunContext) -> None:
         _set_state_file(ctx)
     first = contexts[0]
     if len(contexts) > 1 and any("status" in ctx.runner.outputs for ctx in contexts):
-        rows = [(markdown(ctx.title, 60), *_overview_cells(ctx.runner.outputs)) for ctx in contexts]
-        table = report_text.format_table(("Task", *OVERVIEW_COLUMNS), rows, MAX_OVERVIEW_BYTES)
+        table = render_overview([(ctx.title, ctx.runner.outputs) for ctx in contexts])
         _write_summary(first.runner, first.settings, f"### All tasks\n\n{table}")
         _report_total_savings(contexts)
     if first.warnings:
@@ -362,9 +358,21 @@ def _report_total_savings(contexts: Sequence[RunContext]) -> None:
     _write_summary(first.runner, first.settings, f"**Savings of all tasks**\n\n{table}{note}")
 
 
+def render_overview(tasks: Sequence[tuple[str, Mapping[str, str]]]) -> str:
+    """Render a row for each title with its outputs, without the columns that are all zero."""
+    rows = [(markdown(title, 60), *_overview_cells(outputs)) for title, outputs in tasks]
+    shown = [n for n in range(len(OVERVIEW_COLUMNS)) if any(row[n].strip("0.") for row in rows)]
+    head, *cells = [[row[n] for n in shown] for row in (OVERVIEW_COLUMNS, *rows)]
+    return report_text.format_table(head, cells, MAX_OVERVIEW_BYTES)
+
+
 def _overview_cells(outputs: Mapping[str, str]) -> Iterator[str]:
-    for name in OVERVIEW_COLUMNS.values():
-        yield outputs.get(name, "failed" if name == "status" else "")
+    yield outputs.get("status", "failed")
+    yield outputs.get("requests-count", "")
+    yield outputs.get("backlog-count", "")
+    counts = {word: outputs.get(name, "") for word, name in OVERVIEW_FINDINGS.items()}
+    yield ", ".join(f"{count} {word}" for word, count in counts.items() if count.strip("0"))
+    yield outputs.get("cost-usd", "")
 
 
 def _set_state_file(ctx: RunContext) -> None:

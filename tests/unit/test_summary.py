@@ -91,6 +91,47 @@ def test_running_batches_are_listed_when_nothing_was_collected():
     assert "… and 10 more." in text
 
 
+NONE_FOUND = {"findings-count": "0", "new-findings-count": "0", "fixed-findings-count": "0"}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "head", "row"),
+    [
+        pytest.param(
+            {
+                "status": "collected",
+                "requests-count": "10",
+                "backlog-count": "3",
+                "findings-count": "20",
+                "new-findings-count": "2",
+                "fixed-findings-count": "0",
+                "cost-usd": "0.100000",
+            },
+            "| Task | Status | Requests | Backlog | Findings | Cost ($) |",
+            "| x | collected | 10 | 3 | 20 open, 2 new | 0.100000 |",
+            id="all columns",
+        ),
+        pytest.param(
+            {**NONE_FOUND, "status": "submitted", "requests-count": "1", "backlog-count": "0"},
+            "| Task | Status | Requests |",
+            "| x | submitted | 1 |",
+            id="sent",
+        ),
+        pytest.param(
+            {**NONE_FOUND, "status": "pending", "cost-usd": "0.000000"},
+            "| Task | Status |",
+            "| x | pending |",
+            id="nothing",
+        ),
+        pytest.param({}, "| Task | Status |", "| x | failed |", id="failed"),
+    ],
+)
+def test_the_overview_has_the_columns_that_say_something(outputs, head, row):
+    lines = job_summary.render_overview([("x", outputs), ("y", {"status": "pending"})]).splitlines()
+    assert (lines[0], lines[2]) == (head, row)
+    assert len({line.count("|") for line in lines}) == 1
+
+
 def test_every_filter_is_counted():
     issue = DestinationResult(
         destination="issue", action="updated", suppressed=(("max-findings", 4), ("public", 9))
