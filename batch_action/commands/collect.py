@@ -1,6 +1,5 @@
 """`collect`: fetch ended batches and publish their findings; sends no requests."""
 
-import time
 from datetime import datetime
 
 from batch_action.batches import lost_creates, recover, results
@@ -228,5 +227,5 @@ def _wait_for_results(ctx: RunContext, session: LedgerSession) -> BatchResults:
         else:
             if batch_results.ended or not batch_results.waiting or ctx.now() >= until:
                 return batch_results
-        time.sleep(min(pause, max(0.0, (until - ctx.now()).total_seconds())))
+        ctx.sleep(min(pause, max(0.0, (until - ctx.now()).total_seconds())))
         pause = min(MAX_POLL_SECONDS, pause * 2)

@@ -1,6 +1,5 @@
 """`wait-minutes`: a collect that waits, by growing pauses, also when the network fails."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -19,7 +18,7 @@ class Pauses(list[float]):
 
 
 @pytest.fixture
-def pauses(workflow: WorkflowHarness, monkeypatch) -> Iterator[Pauses]:
+def pauses(workflow: WorkflowHarness) -> Iterator[Pauses]:
     """Record the pauses without waiting: the sandbox's clock advances instead."""
     waited = Pauses()
 
@@ -29,7 +28,7 @@ def pauses(workflow: WorkflowHarness, monkeypatch) -> Iterator[Pauses]:
         if len(waited) == waited.last:
             workflow.finish()
 
-    monkeypatch.setattr(time, "sleep", wait)
+    workflow.sleep = wait
     workflow.sandbox.anthropic.hold = True
     yield waited
     workflow.sandbox.anthropic.hold = False
