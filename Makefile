@@ -69,11 +69,8 @@ e2e: $(VENV)/ready ## The example workflows under act, and GitHub's own artifact
 e2e-webhooks: $(VENV)/ready ## A sender of webhooks in JavaScript and the real `serve` (needs node and npm)
 	$(BIN)/python -m tests.e2e.webhooks
 
-bench: $(VENV)/ready ## Measure the ledger, its size and its queries, how quickly the program starts, and plan
-	$(BIN)/python -m benchmarks.history
-	$(BIN)/python -m benchmarks.queries
-	$(BIN)/python -m benchmarks.start
-	$(BIN)/python -m benchmarks.plan
+bench: $(VENV)/ready ## Measure start, ledger, queries, calls, plan, submit and collect into one table (fails over a bound)
+	NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost $(BIN)/python -m benchmarks
 
 trace: $(VENV)/ready ## Which modules a submit and a collect of the demo enter
 	NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost $(BIN)/python -m benchmarks.trace

@@ -60,13 +60,18 @@ def ratio(
     return medians[0] / medians[1], f"{medians[0]:.2f} s of {medians[1]:.2f} s"
 
 
-def report(rows: Sequence[Row]) -> int:
-    """Print a table in Markdown; return 1 when a bound is broken."""
-    print("| Measured | Value | Bound | |\n|---|---:|---:|---|")
+def table(rows: Sequence[Row]) -> str:
+    """Return a table in Markdown; a number over its bound is marked."""
+    lines = ["| Measured | Value | Bound | |", "|---|---:|---:|---|"]
     for row in rows:
         mark = "" if row.holds else "**over** "
-        print(f"| {row.name} | {row.value:.1f} | {row.bound:g} {row.unit} | {mark}{row.note} |")
-    return int(not all(row.holds for row in rows))
+        value, bound = _number(row.value), _number(row.bound)
+        lines.append(f"| {row.name} | {value} | {bound} {row.unit} | {mark}{row.note} |")
+    return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
 
 
 def python(*args: str | Path) -> list[str | Path]:

@@ -3,7 +3,6 @@
 Whole processes, Python's start and all imports included; no key, so nothing is asked of a server.
 """
 
-import sys
 import tempfile
 from pathlib import Path
 
@@ -46,7 +45,3 @@ def rows(*, quick: bool = False) -> list[Row]:
             note=large_note,
         ),
     ]
-
-
-if __name__ == "__main__":
-    sys.exit(harness.report(rows(quick="--quick" in sys.argv)))

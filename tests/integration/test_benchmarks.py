@@ -1,14 +1,20 @@
 """The benchmarks run, count what children use, and say when a bound is broken."""
 
+from pathlib import Path
+
 import pytest
 
-from benchmarks import harness, plan
+import benchmarks.__main__ as benchmarks
+from benchmarks import calls, harness
 from benchmarks.harness import Row, python
 
 
-def test_the_benchmark_of_plan_can_be_measured() -> None:
-    rows = plan.rows(quick=True)
-    assert [row.value > 0 for row in rows] == [True, True]
+@pytest.mark.parametrize("name", benchmarks.MODULES)
+def test_each_row_can_be_measured(name: str) -> None:
+    rows = list(benchmarks.rows([name], quick=True))
+    assert rows
+    assert all(row.bound > 0 or name == "calls" for row in rows)
+    assert all(row.value > 0 or name == "calls" for row in rows)
 
 
 def test_the_time_of_children_counts() -> None:
@@ -18,12 +24,23 @@ def test_the_time_of_children_counts() -> None:
     assert harness.cpu_seconds(python("-c", child)) > 2 * harness.cpu_seconds(python("-c", idle))
 
 
-def test_a_broken_bound_is_marked_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    assert harness.report([Row("fast", 2.0, 4.0)]) == 0
-    assert harness.report([Row("fast", 2.0, 4.0), Row("slow", 9.0, 8.0)]) == 1
-    lines = [line for line in capsys.readouterr().out.splitlines() if "over" in line]
-    assert len(lines) == 1
-    assert "slow" in lines[0]
+def test_a_broken_bound_is_marked_and_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = tmp_path / "table.md"
+    document.write_text(f"before\n{benchmarks.BEGIN}\nold\n{benchmarks.END}\nafter\n")
+    fast, slow = Row("fast", 2.0, 4.0), Row("slow", 9.0, 8.0)
+    monkeypatch.setattr(calls, "rows", lambda *, quick: [fast])
+    assert benchmarks.main(["calls"]) == 0
+    monkeypatch.setattr(calls, "rows", lambda *, quick: [fast, slow])
+    assert benchmarks.main(["calls", "--write", str(document)]) == 1
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "over" in line)
+    assert "slow" in line
+    text = document.read_text()
+    assert line in text
+    assert "old" not in text
+    assert text.startswith("before\n")
+    assert text.endswith(f"{benchmarks.END}\nafter\n")
 
 
 def test_a_command_that_fails_is_no_measurement() -> None:

@@ -1,16 +1,13 @@
-"""How large a ledger grows and how long it takes to read: `make bench`.
+"""How large a ledger grows, and whether reading it stays linear.
 
 Facts as real runs write them: random files, ids, amounts and microseconds; one request in fifty
-fails. The ten years are compacted at every twentieth write instead of at each, to save time.
-Sizes in MiB; times also as multiples of the smallest case, because seconds differ between machines.
+fails. The ten years are compacted twice a year instead of at each write, to save time.
 """
 
 import random
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 from batch_action.ledger import codec
 from batch_action.ledger.compaction import compact
@@ -29,14 +26,16 @@ from batch_action.models.ledger import (
 )
 from batch_action.models.requests import digest
 from batch_action.requests import packing
+from benchmarks.harness import Row
 
-T = TypeVar("T")
 START = datetime(2026, 1, 1, 2, 17, tzinfo=UTC)
 MIB = 2**20
 EMPTY = Ledger(repository="1", task="code-review")
-COMPACTED_EVERY = 20
+COMPACTED_EVERY = 365
 FAILED_EVERY = 50
 YEARS = 10
+LINEAR = 1.5
+"""How many times as much a file may cost in a large ledger as in a small one."""
 
 
 class History:
@@ -136,60 +135,49 @@ def uncompacted(runs: int, files: int) -> Ledger:
     return EMPTY.add(*(fact for _ in range(runs) for fact in history.run(files)))
 
 
-def compacted(paths: int, files: int = 200) -> Ledger:
-    """Return the ledger of ten years of two runs a day."""
+def compacted(paths: int, runs: int, files: int = 200) -> Ledger:
+    """Return the ledger of so many runs, two a day."""
     history = History(module_paths(paths), every=timedelta(hours=12))
     ledger, new = EMPTY, list[Fact]()
-    for number in range(1, YEARS * 365 * 2 + 1):
+    for number in range(1, runs + 1):
         new += history.run(files)
-        if number % COMPACTED_EVERY == 0:
+        if number % COMPACTED_EVERY == 0 or number == runs:
             ledger, new = compact(ledger.add(*new), START + number * history.every), []
     return ledger
 
 
-def measure(name: str, ledger: Ledger) -> float:
-    """Measure and print a case; return the seconds of reading and evaluating the ledger."""
-    now = max(fact.at for fact in LedgerView(ledger).facts(Selected))
-    data, encode_seconds = time_call(lambda: codec.encode(ledger, None))
-    decoded, decode_seconds = time_call(
-        lambda: codec.decode(data, repository="1", task="code-review", secrets=[])
+def seconds_to_use(ledger: Ledger) -> float:
+    """Return the CPU seconds of reading a ledger, merging it and asking for its backlog."""
+    data = codec.encode(ledger, None)
+    start = time.thread_time()
+    decoded = codec.decode(data, repository="1", task="code-review", secrets=[])
+    merge(EMPTY, decoded, decoded)
+    view = LedgerView(decoded)
+    _ = view.backlog(max_attempts=3), view.answered_ids
+    return time.thread_time() - start
+
+
+def size_row(name: str, ledger: Ledger, bound: float) -> Row:
+    """Measure how large a ledger is when it is stored, and how long it takes to use it."""
+    size = len(codec.encode(ledger, None)) / MIB
+    note = f"{seconds_to_use(ledger):.1f} s to read, merge and evaluate"
+    return Row(f"ledger, {name}", size, bound, unit="MiB zipped", note=note)
+
+
+def rows(*, quick: bool = False) -> list[Row]:
+    """Measure all rows; *quick*: a hundredth of the history."""
+    part = 100 if quick else 1
+    month, year = uncompacted(30, 20), uncompacted(365 // part, 200)
+    runs_of_year = seconds_to_use(year) / (365 // part * 200)
+    linear = Row(
+        "ledger, a file of a year's 200 a run over one of a month's 20",
+        runs_of_year / (seconds_to_use(month) / (30 * 20)),
+        LINEAR,
+        unit="times",
+        note="not compacted",
     )
-    _, merge_seconds = time_call(lambda: merge(EMPTY, decoded, decoded))
-    _, query_seconds = time_call(
-        lambda: (LedgerView(decoded).backlog(max_attempts=3), LedgerView(decoded).answered_ids)
-    )
-    _, compact_seconds = time_call(lambda: compact(decoded, now))
-    total = decode_seconds + merge_seconds + query_seconds
-    print(
-        f"{name:<48} {len(data) / MIB:6.2f} MiB zipped"
-        f" of {codec.MAX_ZIPPED_BYTES / MIB:.0f}   compact {compact_seconds:5.2f} s"
-        f"   encode {encode_seconds:5.2f} s   decode {decode_seconds:5.2f} s"
-        f"   merge {merge_seconds:5.2f} s   backlog {query_seconds:5.2f} s"
-    )
-    return total
-
-
-def time_call(function: Callable[[], T]) -> tuple[T, float]:
-    """Call a function; return its result and the seconds it took."""
-    start = time.perf_counter()
-    result = function()
-    return result, time.perf_counter() - start
-
-
-def main() -> int:
-    """Run all cases."""
-    month = measure("30 runs of 20 files", uncompacted(30, 20))
-    year = measure("365 runs of 200 files, not compacted", uncompacted(365, 200))
-    large = measure("one run of 25,000 files", uncompacted(1, 25_000))
-    for paths in (1_000, 20_000):
-        name = f"{YEARS} years, 2 runs a day, 200 of {paths:,} files"
-        measure(name, compacted(paths))
-    print(
-        f"decode, merge and backlog: a year takes {year / month:.0f} times as long as a month, "
-        f"25,000 files {large / month:.0f} times"
-    )
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    sizes = [size_row("one run of 25,000 files", uncompacted(1, 25_000 // part), 16)]
+    for paths, bound in ((1_000, 4), (20_000, 10)):
+        name = f"ten years of two runs a day, each on 200 of {paths:,} files"
+        sizes.append(size_row(name, compacted(paths, YEARS * 365 * 2 // part), bound))
+    return [linear, *sizes]
