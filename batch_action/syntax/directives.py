@@ -5,45 +5,63 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-_PYTHON = re.compile(
-    r"#!|#.*?coding[:=]|#\s*(?:type|fmt|yapf|isort|pylint|flake8|mypy|pyright|pytype|ruff|pragma|"
-    r"cython|distutils|lint|doctest|pants|sourcery|batch-action|vim?)\s*:"
-    r"|#\s*(?:noqa|nosec|nosemgrep|nosonar|pyre-|nopycln|codeql|lgtm)"
-    r"|#\s*%%|#\s*///|#\s*-\*-",
-    re.IGNORECASE,
-)
-_SCRIPT = re.compile(
-    r"@ts-(?:ignore|expect-error|nocheck|check)|@(?:jest|vitest)-\w+|@jsx\w*|@vite-ignore"
-    r"|@(?:license|preserve|cc_on|flow|noflow|generated|internal|__PURE__)\b|[#@]__\w+__"
-    r"|\beslint\b|eslint-|tslint:|prettier-ignore|biome-ignore|deno-|oxlint-|rome-ignore"
-    r"|istanbul|[cv]8 ignore|webpack[A-Z]\w*\s*:|turbopack\w*\s*:|sourceMappingURL|sourceURL"
-    r"|\$Flow\w+|nosemgrep|nosonar|codeql|lgtm|batch-action\s*:"
-    r"|^/\*!|^///\s*<",
-    re.IGNORECASE,
-)
-_GO = re.compile(
-    r"//[a-z0-9]+:[a-z0-9]"  # go:build, nolint:…, lint:… and those of any other tool
-    r"|/[/*]line |//(?:export|extern|sysnb?|nolint)\b|//\s*\+|//\s*@\w|//\s*#?nosec\b"
-    r"|//\s*Code generated .* DO NOT EDIT\.$"
-)
-"""https://go.dev/doc/comment#syntax, https://pkg.go.dev/cmd/compile#hdr-Compiler_Directives."""
 _DOC_TAGS = (
     "param|arg|argument|returns?|throws|exception|example|see|since|remarks|summary|description|"
     "desc|typeParam|property|prop|module|file|fileoverview|overview|author|version|todo|async|"
     "generator|yields?|fires|emits|event|listens|link|default|defaultValue|privateRemarks"
 )
-_SHAPE = re.compile(
-    rf"@(?!(?:{_DOC_TAGS})\b)[\w-]"
-    r"|[a-z][\w.-]*:[\w-]"  # gitleaks:allow, swagger:route
-    r"|[a-z][\w.-]*(?: [a-z]+)?:\s*[\w-]+(?: [\w-]+)?(?:[=,(\[][^.]*)?$"  # ty: ignore, sourcery skip: all
-    r"|\[/?[A-Z]{3,}\b"  # [START x]
-    r"|(?i:no(?:inspection|lint|sec|semgrep|qa|sonar|cov|check|format))\b"
-    r"|(?:globals?|exported)\s|#?\s*(?:end)?region\b"
-    r"|[a-z][\w-]*[-_](?:ignore|disable|enable|skip)\b|skipcq\b|ggignore\b|no mutate\b"
-    r"|[a-z][\w-]+ (?:ignore|disable|enable|off|skip)(?:-[a-z]+)*(?:\s*$|=|\s+[A-Z]+\d)"
-    r"|[A-Z]{3,}_[A-Z_]{4,}$",  # LCOV_EXCL_LINE
+_WORDS_OF_PEOPLE = (
+    "TODO|FIXME|NOTE|XXX|HACK|BUG|WARN(?:ING)?|IMPORTANT|CAUTION|TIP|INFO|NONE|NOTICE|NOTHING"
+    "|NORMAL"
 )
+_OFF = "ignore|disable|enable|off|skip"
+_VALUE = r"[\w-]+(?: [\w-]+)?(?:(?:[,(][^.]*)?$| ?[=\[])|[\"'{]|\[\"|/(?!/)|[+-]+[\w-]|\d+,"
+_SHAPES = (
+    rf"@(?!(?:{_DOC_TAGS})\b)[\w-]",
+    # gitleaks:allow, swagger:route, snippet-start:[x], tag::x, :nocov:
+    r"[a-z][\w.-]*::?[\w\[-]|:\w+:$",
+    # ty: ignore, fmt: off, sourcery skip: all, IWYU pragma: keep, and whatever takes a value
+    rf"(?:[a-z][\w.-]*|[A-Za-z]+ pragma)(?: [@a-z][\w/@-]*)?:\s*(?:{_VALUE})",
+    # deno-types=, # sourceMappingURL=, #__PURE__, $FlowFixMe
+    r"[a-z]+(?:-[a-z]+)+=\S|[#@$] ?\w+=|[#@]__\w+__|\$[A-Z]\w+",
+    # [START x], [!code highlight], coverity[leaked_storage], lgtm[py/x], /// <reference
+    r"\[/?[A-Z]{3,}\b|\[!|[a-z]+ ?\[[a-z]+[_/-][\w/-]+\](?:$|:|\s+-)|/\s*<",
+    r"(?i:no(?:inspection|lint|sec|semgrep|qa|sonar|cov|check|format))\b",
+    # NOPMD, CHECKSTYLE:OFF, LINT.IfChange, LCOV_EXCL_LINE
+    rf"(?!(?:{_WORDS_OF_PEOPLE})\b)(?:NO[A-Z]{{3,}}\b|[A-Z]{{3,}}(?:_[A-Z]+)*: ?[\w-]+$)",
+    r"[A-Z]{3,}\.[A-Z]\w+(?:\([^)]*\))?(?:$|:)|[A-Z]{3,}_[A-Z_]{4,}$",
+    r"#?\s*(?:end)?(?:doc)?region\b",
+    # deno-lint-ignore-file, cppcheck-suppress x, highlight-next-line, keep-sorted start
+    r"[a-z][\w-]*[-_](?:ignore|disable|enable|skip|suppress|fixme)\b",
+    r"[a-z][\w-]*[- ](?:on|off|start|end|stop|strict|unsafe)$|[a-z]+(?:-[a-z]+){2,}$",
+    # hadolint ignore=DL3006, jshint ignore:line, Stryker disable all
+    rf"[A-Za-z][\w-]+ (?:{_OFF})(?:-[a-z]+)*(?:\s*$|[=:]|\s+(?:[A-Z]+\d|(?:all|next|file)(?:$|:)))",
+)
+_SHAPE = re.compile("|".join(_SHAPES))
 """How comments for tools begin, whichever the tool; tags of documentation are for people."""
+_LIKE_PROSE = re.compile(
+    r"(?i:pragma|lgtm|(?:else,? )?falls?[ -]?thr(?:ough|u))\b|(?:istanbul|[cv]8) ignore\b"
+    r"|(?:eslint|eslint-env|jshint|shellcheck|globals?|exported)\s"
+    r"|(?:skipcq|ggignore|no mutate)\b|pyre-",
+)
+"""Comments for tools that by their shape could be for people."""
+_PYTHON = re.compile(
+    r"#!|#.*?coding[:=]"  # the interpreter; PEP 263
+    r"|#\s*type:"  # PEP 484: any type may follow; then cells, PEP 723, Emacs, snippets
+    r"|#\s*(?:%%|///(?!/)|-\*-|--8<--)|#\s[+-](?:$|\s*\[|\s\w+=)",
+    re.IGNORECASE,
+)
+_SCRIPT = re.compile(
+    r"@(?:license|preserve|cc_on|(?:no)?flow|jsx\w*)\b|[#@]__\w+__"  # found anywhere in a comment
+    r"|^/\*!|^///\s*<",
+    re.IGNORECASE,
+)
+_GO = re.compile(
+    r"//[a-z0-9]+:[a-z0-9]"  # go:build, nolint:…, lint:… and those of any other tool
+    r"|/[/*]line |//(?:export|extern|sysnb?)\b|//\s*\+|//\s*@\w"
+    r"|//\s*Code generated .* DO NOT EDIT\.$"
+)
+"""https://go.dev/doc/comment#syntax, https://pkg.go.dev/cmd/compile#hdr-Compiler_Directives."""
 _ANYWHERE = re.compile(
     r"@(?:not-)?generated\b|\bnoinspection\b|\bDO NOT EDIT\b|\bDeprecated:|\bLocal Variables:"
     r"|\bswagger:\w+|\b(?:vim?|ex): *set?\b"
@@ -71,8 +89,10 @@ _HEAD_COMMENT = {
     "python": re.compile(r"#[^\n]*"),
     "script": re.compile(r"//[^\n]*|#![^\n]*|/\*.*?\*/", re.DOTALL),
 }
-_TYPED_TAG = re.compile(r"@\w+\s*\{[^}\n]*\}+(?:\s*\[?[\w.$]+)?")
-"""A tag with a type, and the name that has it: `@param {string} name`, `@returns {number}`."""
+_TYPED_TAG = re.compile(r"@\w+\s*(?=\{)")
+_ABOUT_NEXT_CODE = re.compile(r"[\w{}]|@(?:typedef|type|template|callback|import|overload|this)\b")
+"""Lines of a doc comment that are not about the whole file."""
+_NAME_OF_TYPE = re.compile(r"\s*\[?[\w.$]+")
 
 
 class CodeComment(NamedTuple):
@@ -89,9 +109,13 @@ class CodeComment(NamedTuple):
 
 def python_directive(comment: CodeComment) -> CodeComment | None:
     """Return the comment if it is a directive or a license notice, else None."""
-    words = comment.text.strip("# \t")
-    match = _PYTHON.match(comment.text) or _LEGAL.search(comment.text) or _SHAPE.match(words)
-    return _to_directive(comment, comment.text.strip()) if match else None
+    is_read = (
+        _PYTHON.match(comment.text)
+        or _LEGAL.search(comment.text)
+        # Several comments behind each other, on one line.
+        or any(map(_is_for_tools, re.split(r"\s#+", comment.text.lstrip("#"))))
+    )
+    return _to_directive(comment, comment.text.strip()) if is_read else None
 
 
 def script_directives(comments: Iterable[CodeComment]) -> Iterator[CodeComment]:
@@ -119,15 +143,23 @@ def moves_head(old: str, new: str, language: str) -> bool:
     return not new.replace("\r\n", "\n").startswith(head)
 
 
-def drops_typed_tag(old: str, new: str) -> bool:
-    """Return whether a type, or the name it is for, changes in the comments of a script.
+def typed_tags(comment: CodeComment) -> Iterator[tuple[int, str]]:
+    """Yield the tags with a type, and the name that has it: `@param {string} name`, `@type {A}`.
 
-    Type checkers and editors read both.
+    Type checkers and editors read both, for the code that the comment is at.
     """
-    before, after = (
-        Counter(" ".join(tag.split()) for tag in _TYPED_TAG.findall(text)) for text in (old, new)
-    )
-    return bool(before - after)
+    text = re.sub(r"\n\s*\*?", "\n", comment.text)
+    for tag in _TYPED_TAG.finditer(text):
+        end, depth = tag.end(), 0
+        for end in range(tag.end(), len(text)):
+            depth += {"{": 1, "}": -1}.get(text[end], 0)
+            if not depth:
+                break
+        name = _NAME_OF_TYPE.match(text, end + 1)
+        yield (
+            comment.token_index,
+            " ".join(text[tag.start() : name.end() if name else end + 1].split()),
+        )
 
 
 def _head(text: str, language: str) -> str:
@@ -141,9 +173,21 @@ def _head(text: str, language: str) -> str:
             is_directive = python_directive(comment) is not None
         else:
             of_language = go_directives if language == "go" else script_directives
-            is_directive = match[0].startswith("#!") or any(of_language([comment]))
+            found_in = of_language([comment])
+            is_directive = match[0].startswith("#!") or any(
+                not match[0].startswith("/**")
+                or not _ABOUT_NEXT_CODE.match(each.text)
+                or _LEGAL.search(each.text)
+                for each in found_in
+            )
         end = match.end() if is_directive else end
     return text[:end]
+
+
+def _is_for_tools(words: str) -> bool:
+    """Return whether a comment without its marks is for a tool."""
+    words = words.strip()
+    return bool(_SHAPE.match(words) or _LIKE_PROSE.match(words.removeprefix("#")))
 
 
 def _to_directive(comment: CodeComment, text: str) -> CodeComment:
@@ -160,7 +204,7 @@ def _directive_lines(comment: str) -> tuple[str, ...]:
     return tuple(
         _strip_marks(line)
         for line in comment.split("\n")
-        if _SCRIPT.search(line.strip()) or _LEGAL.search(line) or _SHAPE.match(_strip_marks(line))
+        if _SCRIPT.search(line.strip()) or _LEGAL.search(line) or _is_for_tools(_strip_marks(line))
     )
 
 
@@ -188,5 +232,5 @@ def go_directives(comments: Sequence[CodeComment], cgo_tokens: int = 0) -> Itera
             yield _to_directive(comment, comment.text)
         else:
             lines = map(_strip_marks, comment.text.split("\n"))
-            found = (line for line in lines if _LEGAL.search(line) or _SHAPE.match(line))
+            found = (line for line in lines if _LEGAL.search(line) or _is_for_tools(line))
             yield from (_to_directive(comment, line) for line in found)

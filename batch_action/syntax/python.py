@@ -46,6 +46,13 @@ _MACHINE_FORMAT = re.compile(
     re.MULTILINE,
 )
 """Docstrings that are code for somebody: doctests, YAML for an API, rules of a grammar."""
+_RUN_BY_TOOLS = re.compile(
+    r"^\s*(?:>>>\s|---\s*$|\.\. (?:doctest|testcode|testsetup)::)", re.MULTILINE
+)
+_NUMPY_SECTION = re.compile(
+    r"^[ \t]*[A-Z][a-z]+(?: [A-Z][a-z]+)?[ \t]*\n[ \t]*-{4,}[ \t]*$", re.MULTILINE
+)
+"""`Parameters` and a line below it: what follows are names and types, `x : int`."""
 _Position = tuple[int, int]
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -115,9 +122,11 @@ def find_code_change(old: str, new: str) -> str | None:
 def _docstring_problem(before: _ParsedCode, after: _ParsedCode) -> str | None:
     if before.reads_docstrings and _changes_existing_docstrings(before, after):
         return "changes docstrings that the code reads"
-    pairs = zip(before.docstrings, after.docstrings, before.read_by_others, strict=True)
+    pairs = list(zip(before.docstrings, after.docstrings, before.read_by_others, strict=True))
     if any(is_read and old_text != new_text for old_text, new_text, is_read in pairs):
         return "changes a docstring that a decorator, a base class or a tool reads"
+    if any(new != old and _RUN_BY_TOOLS.search(new or "") for old, new, _ in pairs):
+        return "adds an example to a docstring that doctest or another tool would run"
     return None
 
 
@@ -177,7 +186,7 @@ def _extract_code(tree: ast.Module, text: str) -> _ParsedCode:
 
 def _is_read_by_others(node: Documented, docstring: str | None) -> bool:
     """Return whether a decorator, a base class or a tool may read a docstring, there or not."""
-    if docstring is not None and _MACHINE_FORMAT.search(docstring):
+    if docstring is not None and _is_for_machines(docstring):
         return True
     if isinstance(node, ast.Module):
         return False
@@ -186,6 +195,12 @@ def _is_read_by_others(node: Documented, docstring: str | None) -> bool:
     return any(_last_name(each) not in _PLAIN_DECORATORS for each in decorators) or any(
         _last_name(base) in _READING_BASES for base in bases
     )
+
+
+def _is_for_machines(docstring: str) -> bool:
+    """Return whether a docstring is code for somebody; sections in the style of NumPy are not."""
+    before, *sections = _NUMPY_SECTION.split(docstring)
+    return bool(_MACHINE_FORMAT.search(before) or any(map(_RUN_BY_TOOLS.search, sections)))
 
 
 def _last_name(node: ast.expr) -> str:

@@ -1,5 +1,6 @@
 """Compare JavaScript, TypeScript and Go code without its comments, with tree-sitter."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -42,6 +43,8 @@ class _ParsedCode:
     tokens: tuple[str, ...]
     """The code, with the line breaks that may end a statement."""
     directives: tuple[CodeComment, ...]
+    typed_tags: Counter[tuple[int, str]]
+    """Types in the comments of a script, and where they are."""
 
 
 @cache
@@ -70,6 +73,8 @@ def find_code_change(old: str, new: str, language: str) -> str | None:
         return "changes the code"
     if before.directives != after.directives:
         return "adds, drops or moves a comment that tools read"
+    if before.typed_tags - after.typed_tags:
+        return "changes a type or its name in a comment"
     return None
 
 
@@ -122,12 +127,16 @@ def _parse_code(text: str, language: str) -> _ParsedCode | None:
             count += 1
         if node.type == "import_spec" and _source_text(node, data) == '"C"':
             cgo_tokens = count
-    found = (
-        directives.go_directives(comments, cgo_tokens)
-        if language == "go"
-        else directives.script_directives(comments)
+    if language == "go":
+        found, tagged = directives.go_directives(comments, cgo_tokens), []
+    else:
+        found, tagged = directives.script_directives(comments), comments
+    return _ParsedCode(
+        structure=tuple(structure),
+        tokens=tuple(_tokens(leaves, data)),
+        directives=tuple(found),
+        typed_tags=Counter(tag for comment in tagged for tag in directives.typed_tags(comment)),
     )
-    return _ParsedCode(tuple(structure), tuple(_tokens(leaves, data)), tuple(found))
 
 
 def _tokens(leaves: list[Node], data: bytes) -> Iterator[str]:

@@ -72,8 +72,6 @@ def check_draft(draft: FileDraft, target: DraftTarget) -> str | None:
         return "adds or drops a comment that tools read"
     if directives.moves_head(target.text, draft.text, target.language):
         return "moves a comment that tools read at the top of the file"
-    if target.language in SCRIPT_LANGUAGES and directives.drops_typed_tag(target.text, draft.text):
-        return "changes a type or its name in a comment"
     return find_code_change(target.language, target.text, draft.text)
 
 

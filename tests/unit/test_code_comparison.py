@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch_action.models.files import ChangeType, SourceFile
 from batch_action.models.findings import DraftTarget, FileDraft
 from batch_action.syntax import python
 from batch_action.tasks import documentation
@@ -361,6 +362,32 @@ TOOLS = [
     *("semgrep-ignore", "ast-grep-ignore: x", "sonar-ignore", "skipcq", "ggignore", "no mutate"),
     *("hadolint ignore=DL3006", "yamllint disable", "clang-format off", "LCOV_EXCL_LINE"),
     *("deepcode ignore SQL1", "kics-scan ignore-line", "shellcheck disable=SC1090"),
+    # Python
+    *("pyrefly: ignore[bad-return]", "autopep8: off", "isort:skip_file", "pragma no cover"),
+    *("PRAGMA: NO COVER", "pyre-fixme[6]: Expected int", "pyre-strict", "codespell:ignore word"),
+    *("nuitka-project: --onefile", "distutils: language = c++", "cython: language_level=3"),
+    *("pylint: disable=C0114, too-many-lines", "mypy: disallow_untyped_defs, no-implicit-reexport"),
+    *("pants: no-infer-dep", "docformatter: off", "lgtm[py/unused-import]", "noqa: F401, E501"),
+    *("flake8: noqa", "pyright: basic, reportMissingImports=false", "nopycln: import"),
+    *("gazelle:prefix x", "buildifier: disable=load"),
+    # JavaScript and TypeScript
+    *('eslint quotes: ["error", "double"]', "eslint no-console: 0, curly: 2", "eslint-env node"),
+    *('webpackChunkName: "cart"', "webpackIgnore: true"),
+    *("istanbul ignore if", "c8 ignore start", "v8 ignore else", "$FlowFixMe[prop-missing]"),
+    *('deno-types="./a.d.ts"', "deno-lint-ignore-file", "biome-ignore lint/x: because"),
+    *("@vite-ignore", "Stryker disable all", "jshint ignore:line", "exported f", "tslint:disable"),
+    *("oxlint-disable no-debugger", "highlight-next-line", "[!code highlight]", "knip-ignore"),
+    # Java, C, C++, C#, Ruby, PHP and shell
+    *("NOPMD", "CHECKSTYLE:OFF", "CHECKSTYLE.OFF: Line", "spotless:off", "NOLINTNEXTLINE(x)"),
+    *("NOLINTBEGIN", "IWYU pragma: keep", "cppcheck-suppress nullPointer", "falls through"),
+    *("coverity[leaked_storage]", "GCOVR_EXCL_START", "$COVERAGE-OFF$", "FALLTHROUGH"),
+    *("rubocop:disable Style/Documentation", "frozen_string_literal: true", "typed: strict"),
+    *(":nocov:", "phpcs:ignore", "@phpstan-ignore-line", "@codeCoverageIgnore"),
+    *("shellcheck source=./lib.sh", "shellcheck shell=bash", "swiftlint:disable x"),
+    # documentation and release tools
+    *("tag::example[]", "snippet-start:[a.b]", "ANCHOR: main", "docregion setup", "[END example]"),
+    *("renovate: datasource=github-tags depName=a/b", "x-release-please-version"),
+    *("keep-sorted start", "LINT.IfChange", "LINT.ThenChange(//a/b.c)"),
 ]
 PEOPLE = [
     *(
@@ -370,6 +397,17 @@ PEOPLE = [
     ),
     *("Callers ignore the result.", "we skip it", "MAX_SIZE is in bytes", "turn it off, if old"),
     *("Note: the total is rounded, not cut.", "Keys map names to prices: 1 to 1."),
+    *(
+        "Note that x[0] is the first.",
+        "re-export for callers",
+        "a non-empty list",
+        "front-end only",
+    ),
+    *("TODO: make it faster for all users", "time: hours since the epoch", "the @ splits it"),
+    *("1. sort 2. filter", "Notes on rounding", "for n=3 this is slow", "we ignore all of these"),
+    *("Nothing is sent.", "JSON is read", "mail me@x.example", "item[0] is the head", "NOTE: slow"),
+    *("front-end only", "NORMAL rounding", "NOTICE the sign"),
+    *("HTTP: see below for the codes", "fall back to zero", "switched off by default", "or else"),
 ]
 
 
@@ -464,14 +502,39 @@ KEPT = [
     ("python", f'{F}    """Add.\n\n    >>> f(1)\n    1\n    """\n', f'{F}    """Add."""\n', True),
     ("python", f'{F}    """Add.\n\n    Args:\n        a: b.\n    """\n',
      f'{F}    """Add up."""\n', False),
+    ("python", f"{F}    return a\n",
+     f'{F}    """Double.\n\n    >>> f(1)\n    2\n    """\n    return a\n', True),
+    ("python", f'{F}    """Double."""\n',
+     f'{F}    """Double.\n\n    Example:\n        >>> f(1)\n        2\n    """\n', True),
+    ("python", f'{F}    """Double."""\n', f'"""About.\n\n>>> f(1)\n"""\n{F}    """Double."""\n',
+     True),
+    ("python", f'{F}    """Double."""\n',
+     f'{F}    """Double.\n\n    Example: f(1) is 2, and x >>> y is no prompt.\n    """\n', False),
+    ("python", f'{F}    """Get."""\n', f'{F}    """Get.\n    ---\n    x: 1\n    """\n', True),
+    ("python", f'{F}    """Get."""\n',
+     f'{F}    """Get.\n\n    .. testcode::\n\n        f(1)\n    """\n', True),
+    ("python", f'{F}    """Add.\n\n    Parameters\n    ----------\n    a : int\n    """\n',
+     f'{F}    """Add.\n\n    Parameters\n    ----------\n    a : int\n        A\n    """\n', False),
+    ("python", f'{F}    """Add.\n\n    Examples\n    --------\n    >>> f(1)\n    """\n',
+     f'{F}    """Add."""\n', True),
     ("python", "x = 1\n# region Setup\ny = 1\n", "x = 1\ny = 1\n", True),
     ("python", "x = 1\n", "x = 1\n# Local Variables:\n# mode: c\n# End:\n", True),
     ("python", "x = 1\n# vim: set ts=4:\n", "x = 1\n", True),
+    ("python", "x = 1  # adds up  # noqa: E501\n", "x = 1  # adds up\n", True),
+    ("python", "# %%\nx = 1\n", "x = 1\n", True),
+    ("python", "x = 1\n# + [markdown]\n# A.\n", "x = 1\n# A.\n", True),
+    ("python", "x = []\n", "x = []  # type: list[int]\n", True),
+    ("python", "x = []\n", "x = []\n# - all of them\n# --- rest ---\n", False),
+    ("javascript", "f();\n//# sourceMappingURL=a.js.map\n", "f();\n", True),
+    ("javascript", "const a = /*#__PURE__*/ f();\n", "const a = /* It. */ f();\n", True),
+    ("javascript", "f();\n", "/** @jsx h */\nf();\n", True),
+    ("javascript", "f();\n", "/// <reference types='x' />\nf();\n", True),
     ("javascript", "/** @jest-environment jsdom */\nf();\n",
      "/** About. */\n/** @jest-environment jsdom */\nf();\n", True),
     ("javascript", "/** @jest-environment jsdom */\nf();\n",
      "/** @jest-environment jsdom */\n/** About. */\nf();\n", False),
     ("javascript", "#!/bin/node\nf();\n", "#!/bin/node\n/** About. */\nf();\n", False),
+    ("javascript", "/** Copyright X */\nf();\n", "/** About. */\n/** Copyright X */\nf();\n", True),
     ("javascript", "/* global $ */\nf();\n", "f();\n", True),
     ("javascript", "// @formatter:off\nf();\n", "f();\n", True),
     ("javascript", "const a = /** @type {A} */ (b);\n", "const a = /** It. */ (b);\n", True),
@@ -484,11 +547,37 @@ KEPT = [
      "/** @param {string} b */\nfunction f(a) {}\n", True),
     ("javascript", "/** @returns {A<B>} it */\nfunction f() {}\n",
      "/** Return it. */\nfunction f() {}\n", True),
+    ("javascript", "/** @param {{a: {b: A}, c: B}} x - old */\nfunction f(x) {}\n",
+     "/** @param {{a: {b: A}, c: C}} x - old */\nfunction f(x) {}\n", True),
+    ("javascript", "/**\n * @param {{\n *   a: A,\n * }} x - old\n */\nfunction f(x) {}\n",
+     "/**\n * New.\n * @param {{\n *   a: A,\n * }} x - new\n */\nfunction f(x) {}\n", False),
+    ("javascript", "/**\n * @param {{\n *   a: A,\n * }} x - old\n */\nfunction f(x) {}\n",
+     "/**\n * @param {{\n *   a: B,\n * }} x - old\n */\nfunction f(x) {}\n", True),
+    ("javascript", "/** @param {A} x */\nfunction f(x) {}\n/** @param {B} x */\nfunction g(x) {}\n",
+     "/** @param {B} x */\nfunction f(x) {}\n/** @param {A} x */\nfunction g(x) {}\n", True),
+    ("javascript", "/** @param {A} [x=1] - old */\nfunction f(x) {}\n",
+     "/** @param {A} x - old */\nfunction f(x) {}\n", True),
+    ("typescript", "/** @template T - it */\nfunction f<T>(x: T) {}\n",
+     "/** Return it. */\nfunction f<T>(x: T) {}\n", True),
+    ("javascript", '/** @import {A} from "./a" */\nf();\n', "/** About. */\nf();\n", True),
+    ("javascript", "/**\n * @typedef {object} A\n * @property {string} a - old\n */\nf();\n",
+     "/**\n * @typedef {object} A\n * @property {string} b - old\n */\nf();\n", True),
+    ("javascript", "/**\n * @typedef {object} A\n * @property {string} a - old\n */\nf();\n",
+     "/**\n * @typedef {object} A\n * @property {string} a - new\n */\nf();\n", False),
+    ("javascript", "/** @satisfies {A} */\nf();\n", "f();\n", True),
+    ("javascript", "function f(x) {}\n", "/** @param {A} x - it */\nfunction f(x) {}\n", False),
+    ("javascript", "f();\n", "/** @param {broken x - it */\nf();\n", False),
     ("javascript", "// #region A\nf();\n", "f();\n", True),
     ("go", "package x\n\n// F is. Deprecated: use G.\nfunc F() {}\n",
      "package x\n\n// F is.\nfunc F() {}\n", True),
     ("go", "package x\n\n// F is.\n//\n// swagger:route GET /x\nfunc F() {}\n",
      "package x\n\n// F is.\nfunc F() {}\n", True),
+    ("go", "package x\n\n// F is.\n//go:embed a\nvar f string\n",
+     "package x\n\n// F is.\nvar f string\n", True),
+    ("go", "package x\n\n// F is.\nfunc F() {}\n",
+     "package x\n\n// F is.\n//\n// Deprecated: use G.\nfunc F() {}\n", True),
+    ("go", "package x\n\n// F is.\nfunc F() {}\n",
+     "package x\n\n// F is.\n//\n//\tF() // an example\nfunc F() {}\n", False),
     ("go", "//go:build linux\n\npackage x\n", "// About.\n\n//go:build linux\n\npackage x\n", True),
     ("go", "//go:build linux\n\npackage x\n", "//go:build linux\n\n// Package x is.\npackage x\n",
      False),
@@ -503,3 +592,22 @@ def test_what_tools_read_keeps_its_text_and_its_place(language, text, draft, ref
     problem = documentation.check_draft(FileDraft(path="x", text=draft), target)
     assert (problem is not None) == refused, problem
     assert "parse" not in (problem or "")
+
+
+@pytest.mark.parametrize("language", ["rust", "java", "ruby", "shell", ""])
+def test_languages_whose_comments_cannot_be_told_from_code_get_no_documentation(language):
+    text = "/// Adds.\n///\n/// ```\n/// assert_eq!(f(1), 2);\n/// ```\nfn f(x: i32) {}\n"
+    file = SourceFile(
+        path="a.x",
+        language=language,
+        text=text,
+        blob="a" * 40,
+        status=ChangeType.ADDED,
+        old_path=None,
+        old_blob=None,
+        diff="",
+        parts=(),
+        risk=0,
+        masked_secrets=0,
+    )
+    assert "cannot be separated" in documentation.skip_reason(file)
