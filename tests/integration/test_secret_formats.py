@@ -444,3 +444,16 @@ def test_every_format_names_its_issuers_page():
     for *_, page, read in (*data["prefixes"], *data["patterns"]):
         assert page.startswith("https://")
         assert read == "" or read.count("-") == 2
+
+
+@pytest.mark.parametrize("around", ["", " ", '"'])
+def test_the_shortest_secret_of_each_format_is_masked(around):
+    file = resources.files("batch_action.clients").joinpath("secret_formats.toml")
+    kinds = {"H": "h", "j": "a", "$": "l"}
+    for issuer, prefixes, alphabet, length, *_ in tomllib.loads(file.read_text("utf-8"))[
+        "prefixes"
+    ]:
+        for prefix in prefixes:
+            token = prefix + made_up(kinds.get(alphabet, alphabet), length)
+            masked = mask(f"x =\n{around}{token}{around}\n")
+            assert masked == (f"x =\n{around}{'•' * len(token)}{around}\n", 1), issuer
