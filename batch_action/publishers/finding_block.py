@@ -251,6 +251,8 @@ def build_sections(
         closed = [s for s in statuses if s.tracked.state is state]
         counts = _format_ignored(closed) if state is FindingState.IGNORED else f"{len(closed)}"
         lines = tuple(report_text.format_list_item(s) for s in closed[:MAX_LISTED])
+        if len(closed) > MAX_LISTED:
+            lines += (f"- … and {len(closed) - MAX_LISTED} more",)
         sections.append(Section(summary=f"{label}: {counts}", blocks=join(state), lines=lines))
     return [section for section in sections if section.blocks or section.lines]
 

@@ -141,7 +141,7 @@ def _collected_values(published: PublishResult) -> dict[str, object]:
     cost_chart = render_cost_chart(report.spending.cost) if report.spending else ""
     return {
         **report_text.describe_run(published, MAX_TABLE_BYTES),
-        **suppressed.describe(published, MAX_TABLE_BYTES),
+        "suppressed": suppressed.render(published, MAX_TABLE_BYTES),
         "pull_request": f" on #{report.pull_request}" if report.pull_request else "",
         "charts": [chart for chart in (render_severity_chart(statuses), cost_chart) if chart],
         "changed": report_text.format_findings(changed, report, MAX_TABLE_BYTES),
@@ -298,10 +298,37 @@ def report_collected(
         for warning in published.warnings:
             ctx.warn(warning)
     if published is not None or running:
-        dry_run = ctx.settings.dry_run
-        _write_summary(
-            ctx.runner, ctx.settings, render_collected(published, running=running, dry_run=dry_run)
-        )
+        _write_collected(ctx, published, running)
+
+
+def _write_collected(
+    ctx: RunContext, published: PublishResult | None, running: Sequence[RunningBatch]
+) -> None:
+    """Write the results to the summary; without `summary` in `report` what was suppressed only.
+
+    The issue and the review count what was suppressed and link to this list.
+    """
+    settings = ctx.settings
+    if "summary" in settings.report:
+        text = render_collected(published, running=running, dry_run=settings.dry_run)
+    elif published is not None:
+        heading = f"### batch-action: {markdown(published.report.title, 60)}"
+        text = suppressed.render(published, MAX_TABLE_BYTES, heading)
+    else:
+        text = ""
+    if text:
+        ctx.runner.summary(text)
+    if published is not None:
+        _print_suppressed(ctx.console, published)
+
+
+def _print_suppressed(console: Console, published: PublishResult) -> None:
+    """Print what was suppressed; outside of Actions, where there is no summary, each finding."""
+    if counts := suppressed.format_all_suppressed(published):
+        console.print(counts)
+    if published.report.run_url is None:
+        rows = [finding.cells for finding in suppressed.list_suppressed(published)]
+        console.table(suppressed.COLUMNS, rows, paths=[2])
 
 
 def report_pull_requests(
@@ -313,9 +340,7 @@ def report_pull_requests(
         for result in pull_request.results:
             number = pull_request.report.pull_request
             ctx.console.print(f"#{number}: {result.action} {result.url or ''}".rstrip())
-        _write_summary(
-            ctx.runner, ctx.settings, render_collected(pull_request, running=(), dry_run=dry_run)
-        )
+        _write_collected(ctx, pull_request, ())
     if published and ctx.runner.outputs.get("status") in ("pending", "nothing-to-do"):
         ctx.runner.set_output("status", "dry-run" if dry_run else "collected")
         ids = [batch for result in published for batch in result.report.batch_ids]

@@ -10,14 +10,22 @@ from batch_action.models.findings import (
     FindingState,
     FindingStatus,
     Reconciliation,
+    Severity,
+    TrackedFinding,
 )
 from batch_action.models.report import DestinationResult, PublishResult
 from batch_action.publishers.links import format_link
 from batch_action.publishers.markers import MAX_TITLE_CHARS
-from batch_action.publishers.report_text import SEVERITY_ICONS, format_table
+from batch_action.publishers.report_text import (
+    SEVERITY_ICONS,
+    format_table,
+    render_template,
+)
 from batch_action.text import plural, shorten_path
 
 MAX_IGNORED_LISTED = 20
+MAX_NOTE_CHARS = 200
+COLUMNS = ("Severity", "Finding", "Where", "Suppressed")
 PUBLIC = "public"
 LIMIT_LABELS = {
     "max-findings": "in comments because of `max-findings`",
@@ -38,7 +46,7 @@ FILTER_LABELS = {
 }
 """The filters of all destinations, in the order in which the job summary lists them."""
 HELD_BACK = ("min-severity", "min-confidence", "repeated", "outdated", "discarded")
-"""The filters of findings that no destination has: the run's summary and files list them."""
+"""The filters of findings that no destination has: `render` lists them in the job summary."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +82,7 @@ def count_suppressed(reconciliation: Reconciliation, **limits: int) -> tuple[tup
     visible = reconciliation.visible
     counts = Counter(held.reason for held in reconciliation.visible_held_back)
     ignored = [s.tracked for s in visible if s.tracked.state is FindingState.IGNORED]
-    counts.update(tracked.ignored_by or "comment" for tracked in ignored)
+    counts.update(_filter_of(tracked) for tracked in ignored)
     counts.update({name.replace("_", "-"): count for name, count in limits.items()})
     counts[PUBLIC] = len(reconciliation.statuses) - len(visible)
     return tuple((name, count) for name, count in counts.items() if count)
@@ -83,7 +91,8 @@ def count_suppressed(reconciliation: Reconciliation, **limits: int) -> tuple[tup
 def format_suppressed(counts: Sequence[tuple[str, int]], list_url: str | None) -> str:
     """Format `Suppressed: 3 findings below `min-severity`, 1 accepted by …`; empty for none.
 
-    *list_url*: where the run's summary lists those that are not in the text itself.
+    *list_url*: the run, whose job summary lists those that are not in the text itself; without one
+    the console does.
     """
     # The number of hidden security findings is not for everybody to read.
     labels = {**FILTER_LABELS, **LIMIT_LABELS}
@@ -93,16 +102,13 @@ def format_suppressed(counts: Sequence[tuple[str, int]], list_url: str | None) -
     (first, label), *others = parts
     texts = [f"{plural(first, 'finding')} {label}", *(f"{n} {label}" for n, label in others)]
     is_listed = any(name in HELD_BACK and count for name, count in counts)
-    link = f" ({format_link('list', list_url)})" if list_url and is_listed else ""
-    return f"Suppressed: {', '.join(texts)}{link}."
+    where = format_link("list", list_url) if list_url else "listed on the console of the run"
+    return f"Suppressed: {', '.join(texts)}{f' ({where})' if is_listed else ''}."
 
 
 def count_all_suppressed(published: PublishResult) -> tuple[SuppressedCount, ...]:
     """Count the findings that each filter suppressed in a run, over all destinations."""
-    counts = Counter(dict(count_suppressed(published.reconciliation)))
-    for tracked in (s.tracked for s in published.visible):
-        counts["dismissed"] += tracked.state is FindingState.DISMISSED
-        counts["pre-existing"] += tracked.pre_existing and tracked.state in OPEN_STATES
+    counts = Counter(finding.filter for finding in list_suppressed(published))
     # Only open findings matter here: nobody misses a fixed one.
     counts[PUBLIC] = count_hidden(published)
     everywhere = [
@@ -144,26 +150,92 @@ def format_all_suppressed(published: PublishResult) -> str:
     return f"Suppressed or listed separately: {lines}." if lines else ""
 
 
-def format_held_back(reconciliation: Reconciliation, max_bytes: int) -> str:
-    """Format a table of the findings that are not tracked, with the reason; empty for none."""
-    rows = [
-        (
-            f"{SEVERITY_ICONS[held.raw.severity]} {held.raw.severity.value}",
-            inline(held.raw.title, MAX_TITLE_CHARS) or "Untitled finding",
-            html_code(f"{shorten_path(held.path)}:{held.line}"),
-            FILTER_LABELS[held.reason],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressedFinding:
+    """A suppressed finding in a list."""
+
+    severity: Severity
+    title: str
+    path: str
+    line: int
+    filter: str
+    """A key of `FILTER_LABELS`."""
+    note: str = ""
+    """Why it is ignored or dismissed, as a person says."""
+
+    @property
+    def cells(self) -> tuple[str, str, str, str]:
+        """The texts below `COLUMNS`, not escaped."""
+        place = f"{shorten_path(self.path)}:{self.line}"
+        label = FILTER_LABELS[self.filter]
+        reason = f"{label}: {self.note}" if self.note else label
+        return self.severity.value, self.title or "Untitled finding", place, reason
+
+
+def list_suppressed(published: PublishResult) -> list[SuppressedFinding]:
+    """List the findings that are not reported and that every reader may see, by reason."""
+    held_back = [
+        SuppressedFinding(
+            severity=held.raw.severity,
+            title=held.raw.title,
+            path=held.path,
+            line=held.line,
+            filter=held.reason,
         )
-        for held in sorted(
-            reconciliation.visible_held_back, key=lambda h: HELD_BACK.index(h.reason)
-        )
+        for held in published.reconciliation.visible_held_back
     ]
-    return format_table(("Severity", "Finding", "Where", "Not tracked"), rows, max_bytes)
+    apart = [
+        SuppressedFinding(
+            severity=status.tracked.severity,
+            title=status.tracked.title,
+            path=status.tracked.anchor.path,
+            line=status.tracked.anchor.start_line,
+            filter=name,
+            note=status.note or status.tracked.ignore_reason,
+        )
+        for status in published.visible
+        if (name := _filter_of(status.tracked))
+    ]
+    order = list(FILTER_LABELS)
+    return sorted((*held_back, *apart), key=lambda finding: order.index(finding.filter))
 
 
-def describe(published: PublishResult, max_bytes: int) -> dict[str, object]:
-    """Return the fields of a template about what a run left out; *max_bytes*: of the table."""
-    return {
-        "suppressed": format_all_suppressed(published),
-        "held_back": format_held_back(published.reconciliation, max_bytes),
-        "ignored": format_ignored_security(published.visible),
-    }
+def _filter_of(tracked: TrackedFinding) -> str:
+    """Return the filter of a tracked finding that is not reported as usual; else empty."""
+    if tracked.state is FindingState.IGNORED:
+        return tracked.ignored_by or "comment"
+    if tracked.state is FindingState.DISMISSED:
+        return "dismissed"
+    is_open = tracked.state in OPEN_STATES
+    return "pre-existing" if tracked.pre_existing and is_open else ""
+
+
+def render(published: PublishResult, max_bytes: int, heading: str = "") -> str:
+    """Render how many findings a run suppressed, and which; empty for none.
+
+    *max_bytes*: of the table; *heading*: comes before it, as Markdown.
+    """
+    rows = []
+    for finding in list_suppressed(published):
+        severity, title, place, _ = finding.cells
+        # The label is ours; a person's note is not.
+        note = f": {inline(finding.note, MAX_NOTE_CHARS)}" if finding.note else ""
+        rows.append(
+            (
+                f"{SEVERITY_ICONS[finding.severity]} {severity}",
+                inline(title, MAX_TITLE_CHARS) or "Untitled finding",
+                html_code(place),
+                FILTER_LABELS[finding.filter] + note,
+            )
+        )
+    counts = format_all_suppressed(published)
+    ignored = format_ignored_security(published.visible)
+    if not (counts or ignored):
+        return ""
+    return render_template(
+        "suppressed.md.j2",
+        heading=heading,
+        counts=counts,
+        ignored=ignored,
+        table=format_table(COLUMNS, rows, max_bytes),
+    )

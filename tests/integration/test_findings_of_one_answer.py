@@ -73,6 +73,36 @@ def test_every_finding_of_an_answer_is_shown_or_counted_and_listed(
     ]
 
 
+HELD_BACK = ("The same once more", "About code that is not there", "Unsure")
+
+
+def test_without_summary_in_report_the_link_of_the_issue_still_leads_to_the_list(
+    workflow: WorkflowHarness,
+) -> None:
+    workflow.commit({"style.js": CODE})
+    workflow.run("submit", report="issue")
+    set_answers(workflow, {"style.js": FINDINGS})
+    result = workflow.run("collect", report="issue", min_confidence="medium")
+    assert result.run is not None
+    assert f"([list]({workflow.person()['GITHUB_SERVER_URL']}" in workflow.issue.body
+    assert f"/actions/runs/{result.run.id})" in workflow.issue.body
+    assert [title for title in HELD_BACK if title not in result.summary] == []
+    assert "Italic tests the flag" not in result.summary, "the rest is not wanted"
+    assert "Suppressed or listed separately: 1 below" in result.log
+
+
+def test_a_shell_lists_what_is_suppressed(workflow: WorkflowHarness) -> None:
+    workflow.commit({"style.js": CODE})
+    environ = {**workflow.person(), "BATCH_ACTION_STATE_DIR": str(workflow.folder / "state")}
+    workflow.cli("submit", "--first-run", "last-commit", environ=environ)
+    set_answers(workflow, {"style.js": FINDINGS})
+    argv = ("collect", "--report", "issue", "--min-confidence", "medium")
+    result = workflow.cli(*argv, environ=environ)
+    assert result.exit == 0, result.log
+    assert "(listed on the console of the run)" in workflow.issue.body
+    assert [title for title in HELD_BACK if title not in result.log] == []
+
+
 def test_a_pull_request_has_a_comment_for_each_and_replaces_whole_lines_only(
     workflow: WorkflowHarness,
 ) -> None:

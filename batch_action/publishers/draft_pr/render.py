@@ -16,7 +16,7 @@ _FILE = re.compile(r"^<!-- batch-action:file v1 (.*?) ?-->\s*$", re.MULTILINE)
 _TREE = re.compile(r"^Batch-Action-Tree: ([0-9a-f]{40}(?:[0-9a-f]{24})?)$", re.MULTILINE)
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 MAX_ROWS = 200
-MAX_LEFT_OUT = 20
+MAX_LEFT_OUT = 50
 MAX_BODY_CHARS = 60_000
 
 

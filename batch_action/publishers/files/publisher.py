@@ -69,7 +69,7 @@ def render_document(published: PublishResult) -> str:
     return render_template(
         "files/document.md.j2",
         **report_text.describe_run(published, MAX_TABLE_BYTES),
-        **suppressed.describe(published, MAX_TABLE_BYTES),
+        suppressed=suppressed.render(published, MAX_TABLE_BYTES),
         table=report_text.format_findings(open_statuses, report, MAX_TABLE_BYTES),
         findings=_render_blocks(
             [s for s in open_statuses if not s.tracked.pre_existing], published
@@ -77,9 +77,6 @@ def render_document(published: PublishResult) -> str:
         older=_render_blocks([s for s in open_statuses if s.tracked.pre_existing], published),
         fixed=_format_lines(
             s for s in statuses if s.tracked.state is FindingState.FIXED and s.changed
-        ),
-        accepted=_format_lines(
-            s for s in statuses if s.tracked.state in (FindingState.IGNORED, FindingState.DISMISSED)
         ),
         footer=" · ".join(report_text.format_provenance(report, with_commit=report.is_on_github)),
     )
