@@ -20,10 +20,10 @@ from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.trust import access_of
 from batch_action.ledger.view import PendingBatch
-from batch_action.models.findings import OPEN_STATES, FindingStatus, Severity, Verdict
+from batch_action.models.findings import OPEN_STATES, Verdict
 from batch_action.models.report import PublishResult, SavingsByPeriod
-from batch_action.models.requests import BatchState, Cost, SubmissionMode
-from batch_action.publishers import report_text, suppressed
+from batch_action.models.requests import BatchState, SubmissionMode
+from batch_action.publishers import charts, report_text, suppressed
 from batch_action.publishers.report_text import (
     render_template,
 )
@@ -138,12 +138,13 @@ def _collected_values(published: PublishResult) -> dict[str, object]:
     report, statuses = published.report, published.visible
     changed = [s for s in statuses if s.changed]
     older = [s for s in statuses if not s.changed and s.tracked.state in OPEN_STATES]
-    cost_chart = render_cost_chart(report.spending.cost) if report.spending else ""
+    severities = charts.render_severity_chart(statuses)
+    costs = charts.render_cost_chart(report.spending.cost) if report.spending else ""
     return {
         **report_text.describe_run(published, MAX_TABLE_BYTES),
         "suppressed": suppressed.render(published, MAX_TABLE_BYTES),
         "pull_request": f" on #{report.pull_request}" if report.pull_request else "",
-        "charts": [chart for chart in (render_severity_chart(statuses), cost_chart) if chart],
+        "charts": [chart for chart in (severities, costs) if chart],
         "changed": report_text.format_findings(changed, report, MAX_TABLE_BYTES),
         "older": report_text.format_findings(older, report, MAX_TABLE_BYTES),
         "older_summary": f"Open since earlier runs: {len(older)}",
@@ -443,66 +444,3 @@ def _set_outputs(ctx: RunContext, published: PublishResult) -> None:
 def _write_summary(runner: Runner, settings: Settings, text: str) -> None:
     if "summary" in settings.report:
         runner.summary(text)
-
-
-SEVERITY_COLORS = {
-    Severity.CRITICAL: "#d1242f",
-    Severity.HIGH: "#fb8f44",
-    Severity.MEDIUM: "#eac54f",
-    Severity.LOW: "#54aeff",
-}
-BAR_CHART_CONFIG = (
-    "'xyChart': {'width': 640, 'height': 280}, "
-    "'themeVariables': {'xyChart': {'plotColorPalette': '#8250df'}}"
-)
-AXIS_MARGIN = 1.1
-"""Length of the y axis as a multiple of the highest bar."""
-
-
-def render_severity_chart(statuses: Iterable[FindingStatus]) -> str:
-    """Render a pie of the open findings by severity; empty when nothing is open."""
-    open_severities = [s.tracked.severity for s in statuses if s.tracked.state in OPEN_STATES]
-    counts = {s: open_severities.count(s) for s in Severity if s in open_severities}
-    if not counts:
-        return ""
-    # Mermaid assigns its colors in the order of the entries.
-    colors = ", ".join(
-        f"'pie{number}': '{SEVERITY_COLORS[severity]}'"
-        for number, severity in enumerate(counts, start=1)
-    )
-    return _wrap_mermaid(
-        # No theme is set, so that GitHub can apply the reader's light or dark one.
-        f"%%{{init: {{'themeVariables': {{{colors}}}}}}}%%",
-        "pie showData title Open findings by severity",
-        *(f'    "{severity.value}" : {count}' for severity, count in counts.items()),
-    )
-
-
-def render_cost_chart(cost: Cost) -> str:
-    """Render bars of what the run cost and would have cost; empty when no price is known."""
-    columns = {
-        "interactive": cost.interactive_usd,
-        "batch": cost.batch_usd,
-        "batch + cache": cost.batch_cached_usd,
-    }
-    priced = {name: amount for name, amount in columns.items() if amount is not None}
-    if cost.batch_usd is None or not any(priced.values()):
-        return ""
-    names = ", ".join(f'"{name}"' for name in priced)
-    return _wrap_mermaid(
-        f"%%{{init: {{{BAR_CHART_CONFIG}}}}}%%",
-        "xychart-beta",
-        '    title "The same requests in US dollars"',
-        f"    x-axis [{names}]",
-        f"    y-axis 0 --> {_format_number(max(priced.values()) * AXIS_MARGIN)}",
-        f"    bar [{', '.join(_format_number(amount) for amount in priced.values())}]",
-    )
-
-
-def _format_number(amount: float) -> str:
-    """Format without scientific notation, which Mermaid does not parse."""
-    return f"{amount:.6f}".rstrip("0").rstrip(".")
-
-
-def _wrap_mermaid(*lines: str) -> str:
-    return "\n".join(("```mermaid", *lines, "```"))

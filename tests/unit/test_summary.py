@@ -11,7 +11,7 @@ from batch_action.models.files import ChangeType, SelectedFile, Selection, Skipp
 from batch_action.models.findings import FindingState, Severity, Verdict
 from batch_action.models.report import DestinationResult, FileStatus, FileStatusEntry, FileStatuses
 from batch_action.models.requests import Cost, ModelCheck, TokenEstimate
-from batch_action.publishers import job_summary, suppressed
+from batch_action.publishers import charts, job_summary, suppressed
 from batch_action.publishers.files.publisher import render_document
 from batch_action.publishers.job_summary import RunningBatch
 from batch_action.requests.planner import Plan
@@ -189,7 +189,7 @@ def test_a_public_repository_shows_no_security_finding(say):
 
 
 def charts_of(count: int) -> str:
-    drawn = job_summary.render_severity_chart([finding_status(n) for n in range(1, count + 1)])
+    drawn = charts.render_severity_chart([finding_status(n) for n in range(1, count + 1)])
     return drawn.removeprefix("```mermaid\n").removesuffix("```")
 
 
@@ -272,7 +272,7 @@ amounts = st.none() | st.floats(0, 1e6, allow_nan=False)
 @given(st.lists(st.tuples(st.sampled_from(Severity), st.sampled_from(FindingState))))
 def test_the_pie_counts_what_is_open(found):
     statuses = [finding_status(n, state, severity=s) for n, (s, state) in enumerate(found)]
-    drawn = job_summary.render_severity_chart(statuses)
+    drawn = charts.render_severity_chart(statuses)
     live = [
         s for s, state in found if state in (FindingState.NEW, FindingState.OPEN, FindingState.BACK)
     ]
@@ -289,7 +289,7 @@ def test_the_pie_counts_what_is_open(found):
 @given(amounts, amounts, amounts)
 def test_the_bars_are_drawn_for_known_prices(interactive, batch, cached):
     cost = Cost(interactive_usd=interactive, batch_usd=batch, batch_cached_usd=cached)
-    drawn = job_summary.render_cost_chart(cost)
+    drawn = charts.render_cost_chart(cost)
     if not drawn:
         known = [x for x in (interactive, batch, cached) if x]
         assert batch is None or not [x for x in known if x >= 1e-6]
@@ -300,11 +300,11 @@ def test_the_bars_are_drawn_for_known_prices(interactive, batch, cached):
 
 def test_charts_contain_no_text_from_outside():
     drawn = "".join(
-        job_summary.render_severity_chart([finding_status(1, title=text, rule=text)])
+        charts.render_severity_chart([finding_status(1, title=text, rule=text)])
         for text in TEXTS.values()
     )
-    assert drawn == job_summary.render_severity_chart([finding_status(1)]) * len(TEXTS)
-    assert job_summary.render_cost_chart(COST).startswith("```mermaid")
+    assert drawn == charts.render_severity_chart([finding_status(1)]) * len(TEXTS)
+    assert charts.render_cost_chart(COST).startswith("```mermaid")
 
 
 # Hostile text and huge reports.
