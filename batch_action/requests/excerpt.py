@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from batch_action.findings.anchoring import neighborhood
 from batch_action.models.files import FilePart, Hunk, SourceFile
 from batch_action.requests import prompt
 from batch_action.syntax.grammars import outline_of
+from batch_action.syntax.neighborhoods import touched_lines
 from batch_action.syntax.outline import Definition, DefinitionKind, Outline
 
 MIN_SAVING = 1 / 3
@@ -132,7 +132,9 @@ class _Chooser:
 
     def choose(self, removed_names: Collection[str]) -> set[int]:
         """Return the numbers of the lines to show."""
-        shown = set(_widen(self.changed, CONTEXT_LINES))
+        # A known finding in these lines counts as fixed when an answer does not repeat it.
+        shown = touched_lines(self.lines, self.changed)
+        shown.update(_widen(self.changed, CONTEXT_LINES))
         loose = {n for n in self.changed if not any(map(self._is_block, self._around(n)))}
         shown.update(_widen(loose, LOOSE_CONTEXT_LINES))
         shown.update(self._head(), self.outline.imports)
@@ -186,10 +188,6 @@ class _Chooser:
             return range(item.first, item.last + 1)
         inside = {number for number in self.changed if item.first <= number <= item.last}
         near = set(_widen(inside, LONG_CONTEXT_LINES))
-        # An older finding there is taken for fixed when it is shown and not reported again.
-        for number in inside - {number + 1 for number in inside}:
-            first, last = neighborhood(self.lines, number, number)
-            near.update(range(first, last + 1))
         return (number for number in near if item.first <= number <= item.last)
 
     @cached_property

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.findings.anchoring import anchor_all, neighborhood
+from batch_action.findings.anchoring import anchor_all
 from batch_action.models.findings import Confidence, Finding, RawFinding, Severity
 from tests.harness.cpu import assert_at_most
 
@@ -434,53 +434,3 @@ def test_hostile_evidence_ends_soon(evidence):
     text = "a" * 200_000 + "\n" + "a \n" * 5_000
     raw = raw_finding(evidence)
     assert_at_most(200, lambda: find(raw, text), floor=lambda: list(map(ord, text)))
-
-
-JS = """\
-export class Store {
-  constructor() {
-    this.items = {};
-  }
-
-  async get(key) {
-    if (key in this.items) {
-      return this.items[key];
-    }
-    return null;
-  }
-}
-
-const top = 1;
-"""
-C = """\
-static int
-add(int a, int b)
-{
-    return a + b;
-}
-
-int main(void) {
-    return add(1, 2);
-}
-"""
-
-
-@pytest.mark.parametrize(
-    ("text", "lines", "scope"),
-    [
-        (FILE, (4, 4), (3, 7)),
-        (FILE, (3, 3), (3, 7)),
-        (FILE, (11, 12), (8, 13)),
-        (FILE, (1, 1), (1, 11)),
-        (JS, (8, 8), (6, 11)),
-        (JS, (3, 3), (2, 4)),
-        (JS, (2, 5), (2, 5)),
-        (JS, (5, 5), (1, 14)),
-        (JS, (14, 14), (4, 14)),
-        (C, (8, 8), (7, 9)),
-        ("x = 1\n" * 50, (30, 30), (20, 40)),
-        ("", (1, 1), (1, 1)),
-    ],
-)
-def test_neighborhoods(text, lines, scope):
-    assert neighborhood(text.removesuffix("\n").split("\n"), *lines) == scope

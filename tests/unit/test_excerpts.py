@@ -14,6 +14,7 @@ from batch_action.requests.excerpt import FileText, changed_lines, choose_lines
 from batch_action.requests.prompt import user_text
 from batch_action.selection.content import lines_of, parts_of, render_hunks
 from batch_action.syntax.grammars import outline_of
+from batch_action.syntax.neighborhoods import touched_lines
 from batch_action.syntax.outline import DefinitionKind
 from tests.harness.cpu import assert_at_most
 
@@ -388,6 +389,7 @@ def check_excerpt(text, hunks, language):
     """Check the laws of excerpts for one text."""
     file = source(text, hunks, language)
     changed = changed_lines(hunks, len(lines_of(text)))
+    touched = touched_lines(lines_of(text), changed)
     for part in file.parts:
         whole = user_text(file, part)
         everything = shown_lines(whole)
@@ -398,6 +400,7 @@ def check_excerpt(text, hunks, language):
             assert len(request.encode()) <= len(whole.encode())
             assert shown.items() <= everything.items()
             assert changed & everything.keys() <= shown.keys()
+            assert touched & everything.keys() <= shown.keys()
             if mode == "auto" and request != whole:
                 assert len(request.encode()) + 6_000 <= (len(whole.encode()) + 6_000) * 2 / 3 + 1
         assert FileText(file, "file", 6_000).render(part) == whole

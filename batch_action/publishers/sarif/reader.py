@@ -16,7 +16,7 @@ from batch_action.clients.github.issues import Issues
 from batch_action.clients.secrets import mask
 from batch_action.errors import ConfigError
 from batch_action.escape import plain
-from batch_action.findings.anchoring import CONTEXT_LINES, SourceText, neighborhood
+from batch_action.findings.anchoring import SourceText
 from batch_action.findings.identity import NO_EVIDENCE, evidence_digest
 from batch_action.models.findings import (
     Anchor,
@@ -38,6 +38,7 @@ from batch_action.publishers.sarif.texts import (
     title_of,
 )
 from batch_action.selection.content import read_text
+from batch_action.syntax.neighborhoods import CONTEXT_LINES, neighborhood
 from batch_action.tasks.task import Task
 
 _HASH = re.compile(r"([0-9a-f]{16})(?::\d+)?")
