@@ -204,9 +204,10 @@ def carry_anchor(anchor: Anchor, digest: str, positions: CodePositions) -> Ancho
         return (
             anchor if path == anchor.path else replace(anchor, path=path, commit=positions.commit)
         )
-    hunks = positions.line_maps.get((anchor.blob, blob)) if digest != NO_EVIDENCE else None
-    scope = None if hunks is None else map_lines(hunks, anchor.scope)
-    lines = None if hunks is None else map_lines(hunks, lines_of(anchor))
+    hunks = positions.line_maps.get((anchor.blob, blob))
+    if hunks is None or (digest == NO_EVIDENCE and not all(h.outputs_only for h in hunks)):
+        return None
+    scope, lines = map_lines(hunks, anchor.scope), map_lines(hunks, lines_of(anchor))
     if scope is None or lines is None:
         return None
     start, end = lines
@@ -274,22 +275,18 @@ def _added_lines(hunks: Iterable[Hunk], anchor: Anchor) -> bool:
     return any(overlap(lines, lines_of(anchor)) > 0 for lines in added)
 
 
-def map_lines(hunks: Iterable[Hunk], lines: LineRange) -> LineRange | None:
+def map_lines(hunks: Sequence[Hunk], lines: LineRange) -> LineRange | None:
     """Return where these old lines are now; None when any of them was changed.
 
     An insertion counts as a change only between two of the lines.
     """
     first, last = lines
-    shift = 0
     for hunk in hunks:
         # An insertion follows its old line, which itself did not change.
-        inserted = hunk.old_lines == 0
-        begin = hunk.old_start + inserted
-        if begin + hunk.old_lines <= first:
-            shift += hunk.new_lines - hunk.old_lines
-        elif begin <= last:
+        begin = hunk.old_start + (hunk.old_lines == 0)
+        if not hunk.outputs_only and begin + hunk.old_lines > first and begin <= last:
             return None
-    return first + shift, last + shift
+    return estimate_lines(hunks, lines)
 
 
 def estimate_lines(hunks: Sequence[Hunk], lines: LineRange) -> LineRange:

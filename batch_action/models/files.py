@@ -98,6 +98,8 @@ class Hunk:
     old_lines: int
     new_start: int
     new_lines: int
+    outputs_only: bool = False
+    """It changes a notebook's outputs and counts only: lines move, but no code changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,10 @@
 """Resolve with git where the code of tracked findings is now."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from batch_action.clients.git import GitRepo
+from batch_action.models.files import Hunk
 from batch_action.models.findings import (
     Anchor,
     BatchAnswers,
@@ -12,7 +13,7 @@ from batch_action.models.findings import (
     ReviewedFile,
     TrackedFinding,
 )
-from batch_action.selection.content import decode
+from batch_action.selection.content import cells_of, decode, is_wide, mark_outputs
 
 
 def resolve(
@@ -48,10 +49,29 @@ def resolve(
         commit=commit,
         current_blobs=current,
         renames=renamed,
-        line_maps=repo.hunks_of(pairs),
+        line_maps=dict(_line_maps(pairs, repo)),
         descendants=_find_descendants(answers, tracked, now, current, repo),
         emptied=_find_emptied(tracked, now, current, repo),
     )
+
+
+def _line_maps(
+    pairs: Sequence[tuple[str, str]], repo: GitRepo
+) -> Iterator[tuple[tuple[str, str], tuple[Hunk, ...]]]:
+    """Yield the hunks of each pair of blobs, as far as they count the lines that are reviewed."""
+    maps = repo.hunks_of(pairs)
+    wide: set[str] = set()
+    cells: dict[str, str] = {}
+    for blob, data in repo.blobs(sorted({blob for pair in maps if maps[pair] for blob in pair})):
+        if is_wide(data):
+            wide.add(blob)
+        elif shown := cells_of(decode(data)):
+            cells[blob] = shown
+    for pair, hunks in maps.items():
+        if cells.keys() >= set(pair):
+            yield pair, mark_outputs(hunks, *(cells[blob] for blob in pair))
+        elif wide.isdisjoint(pair):  # Git counts the bytes of such a file, not its lines.
+            yield pair, hunks
 
 
 def _find_emptied(

@@ -4,6 +4,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from batch_action.models.files import FilePart, Hunk
 
@@ -189,6 +190,18 @@ def _read_cells(lines: list[str]) -> Iterator[tuple[str | None, str]]:
             yield None, f"# %% {kind}"
         else:
             yield None, ""
+
+
+def mark_outputs(hunks: Sequence[Hunk], old: str, new: str) -> tuple[Hunk, ...]:
+    """Mark the hunks between two notebooks, as `cells_of` shows them, that change outputs only."""
+    old_lines, new_lines = old.split("\n"), new.split("\n")
+
+    def changes_code(hunk: Hunk) -> bool:
+        removed = old_lines[max(hunk.old_start - 1, 0) :][: hunk.old_lines]
+        added = new_lines[max(hunk.new_start - 1, 0) :][: hunk.new_lines]
+        return any(line.strip() for line in (*removed, *added))
+
+    return tuple(replace(hunk, outputs_only=not changes_code(hunk)) for hunk in hunks)
 
 
 def is_lossless(data: bytes, text: str) -> bool:

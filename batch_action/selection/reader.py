@@ -360,7 +360,8 @@ def _select_file(
         hunks = ()  # Git counts the bytes of such a file, not its lines.
     old_text = mask(content.read_text(old_data), change.path)[0] if hunks else ""
     if language_of(change.path) == "jupyter":
-        hunks = tuple(hunk for hunk in hunks if _shows(hunk, old_text, text))
+        marked = content.mark_outputs(hunks, old_text, text)
+        hunks = tuple(hunk for hunk in marked if not hunk.outputs_only)
     lines = content.count_changed_lines(hunks) or len(content.lines_of(text))
     return SourceFile(
         path=change.path,
@@ -377,10 +378,3 @@ def _select_file(
         masked_secrets=masked,
         lossless=content.is_lossless(data, plain),
     )
-
-
-def _shows(hunk: Hunk, old: str, new: str) -> bool:
-    """Return whether a hunk of a notebook changes more than outputs."""
-    old_lines = old.split("\n")[hunk.old_start - 1 :][: hunk.old_lines]
-    new_lines = new.split("\n")[hunk.new_start - 1 :][: hunk.new_lines]
-    return any(line.strip() for line in (*old_lines, *new_lines))

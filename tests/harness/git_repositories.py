@@ -23,6 +23,10 @@ class Repo:
         return repo
 
     def git(self, *args: str | bytes, stdin: bytes = b"") -> str:
+        """Run git and return its output as text, without white space around it."""
+        return self.git_bytes(*args, stdin=stdin).decode("utf-8", "surrogateescape").strip()
+
+    def git_bytes(self, *args: str | bytes, stdin: bytes = b"") -> bytes:
         when = f"2026-01-{1 + self.commits // 24:02d}T{self.commits % 24:02d}:00:00+00:00"
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
         identity = {
@@ -39,7 +43,7 @@ class Repo:
             check=False,
         )
         assert done.returncode == 0, (args, done.stderr.decode())
-        return done.stdout.decode("utf-8", "surrogateescape").strip()
+        return done.stdout
 
     def write(self, files: Mapping[str | bytes, str | bytes | None]) -> None:
         """Write files of the work tree; None deletes one."""

@@ -1,0 +1,283 @@
+"""Repositories as rows: commits, each reviewed by a real `submit` and `collect`.
+
+A reviewer in place of the model reports each line with `defect_<name>` that a request shows, so
+after each run git itself says which findings must be open, and where:
+
+row({"a.js": "one\\ndefect_1\\n"}, {"a.js": "two\\n\\ndefect_1\\n"})
+"""
+
+import json
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from batch_action.models.findings import OPEN_STATES, TrackedFinding
+from batch_action.publishers import markers
+from batch_action.sandbox.reviewer.prompts import read_prompt
+from tests.harness.git_repositories import Repo
+from tests.harness.pull_requests import raw_finding
+from tests.harness.workflow import WorkflowHarness
+
+Files = Mapping[str | bytes, str | bytes | None]
+Change = Files | Callable[[Repo], object]
+SENT, SAME = "sent", "same-content"
+DEFECT = re.compile(r"\bdefect_(\w+)")
+_ENCODINGS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A commit, or several, then `plan`, `submit` and `collect`."""
+
+    change: Change
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """Path to the reason for which `plan` skips it. All other files written here are sent."""
+    sent: Sequence[str] | None = None
+    """The paths that are sent, where the files written do not say it."""
+    late: Change | None = None
+    """What is committed between submit and collect. The next step has to submit it."""
+    states: Mapping[str, str] = field(default_factory=dict)
+    """Defect to its state, where it is not what git says: see `check`. Empty: it is not found."""
+
+
+Row = tuple[Step, ...]
+"""The first step is committed only: the others are compared with it."""
+
+
+def row(*steps: Change | Step) -> Row:
+    """Return a row of steps."""
+    return tuple(step if isinstance(step, Step) else Step(change=step) for step in steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What one step led to."""
+
+    plan: Mapping[str, str]
+    """Path to `sent` or to the reason of the skip."""
+    sent: AbstractSet[str]
+    """The paths as the requests show them."""
+    files: Mapping[str, bytes]
+    """The files of the commit."""
+    findings: Sequence[TrackedFinding]
+    """All findings that the issue holds, as often as it does."""
+
+
+def review(params: Mapping[str, Any]) -> str:
+    """Answer for the model: one finding for each line with a defect."""
+    findings = [
+        raw_finding(found[0], line, start_line=number, end_line=number, title=f"It is {found[0]}")
+        for file in read_prompt(params).files
+        for number, line in file.lines.items()
+        for found in DEFECT.finditer(line)
+    ]
+    return json.dumps({"findings": findings})
+
+
+def play(
+    workflow: WorkflowHarness,
+    rows: Mapping[str, Row],
+    *,
+    workspace: Callable[[Repo], Path] | None = None,
+) -> list[Outcome]:
+    """Go through the steps of all rows at once, the files of each in a folder of its own.
+
+    A single row has no folder. *workspace*: makes the clone that each run works in.
+    """
+    workflow.sandbox.anthropic.answer_with(review)
+    repo = workflow.repo
+    rows = {folder_of(name) if len(rows) > 1 else "": steps for name, steps in rows.items()}
+    for folder, steps in rows.items():
+        apply(repo, steps[0].change, folder)
+    base = repo.commit()
+    outcomes: list[Outcome] = []
+    for number in range(1, max(map(len, rows.values()))):
+        now = {name: steps[number] for name, steps in rows.items() if number < len(steps)}
+        for folder, step in now.items():
+            apply(repo, step.change, folder)
+        if not all(callable(step.change) for step in now.values()):
+            repo.commit()
+        at = {} if workspace is None else {"workspace": workspace(repo)}
+        plan = planned(workflow, base, at.get("workspace"))
+        base = repo.head()
+        batches = len(workflow.batches)
+        succeed(workflow, "submit", **at)
+        late = [step.late for step in now.values() if step.late is not None]
+        for change in late:
+            apply(repo, change, "")
+        if late and not callable(late[0]):
+            repo.commit()
+        at = {} if workspace is None else {"workspace": workspace(repo)}
+        succeed(workflow, "collect", **at)
+        sent = {
+            f.path
+            for b in workflow.batches[batches:]
+            for r in b.requests
+            for f in read_prompt(r["params"]).files
+        }
+        outcomes.append(outcome(workflow, plan, sent))
+    writes, batches = workflow.writes, len(workflow.batches)
+    succeed(workflow, "run", **at)
+    assert (workflow.writes, len(workflow.batches)) == (writes, batches), "done twice"
+    return outcomes
+
+
+def folder_of(name: str) -> str:
+    """Return the folder of a row, which is also a part of its defects' names."""
+    return re.sub(r"\W+", "_", name)
+
+
+def apply(repo: Repo, change: Change, folder: str) -> None:
+    """Write the files of a change below a folder, or let a function change the repository."""
+    if callable(change):
+        change(repo)
+        return
+    repo.write(
+        {
+            os.fsencode(f"{folder}/") + os.fsencode(path) if folder else path: named(text, folder)
+            for path, text in change.items()
+        }
+    )
+
+
+def named(text: str | bytes | None, folder: str) -> bytes | None:
+    """Put a row's name into the names of its defects, so that no two rows share one."""
+    if text is None:
+        return None
+    data = text.encode() if isinstance(text, str) else text
+    encoding = next((name for mark, name in _ENCODINGS if data.startswith(mark)), "utf-8")
+    if folder:
+        old, new = (word.encode(encoding) for word in ("defect_", f"defect_{folder}_"))
+        data = data.replace(old, new)
+    return data
+
+
+def succeed(workflow: WorkflowHarness, mode: str, **at: Any) -> None:
+    result = workflow.start(mode, {}, **at, max_findings="300")
+    assert result.exit == 0, (mode, result.log)
+
+
+def planned(workflow: WorkflowHarness, base: str, workspace: Path | None) -> dict[str, str]:
+    environ = {} if workspace is None else {"GITHUB_WORKSPACE": str(workspace)}
+    result = workflow.cli("plan", "--base", base, "--json", environ=environ)
+    assert result.exit == 0, result.log
+    [task] = result.tasks
+    files = {file["path"]: SENT for file in task["files"]}
+    return files | {file["path"]: file["reason"] for file in task["skipped"]}
+
+
+def outcome(workflow: WorkflowHarness, plan: Mapping[str, str], sent: AbstractSet[str]) -> Outcome:
+    """Read what is known now from the issue, and the files from git."""
+    blocks = [block.tracked for block in markers.parse_blocks(workflow.public_text)]
+    return Outcome(
+        plan=plan,
+        sent=sent,
+        files=dict(files_at_head(workflow.repo)),
+        findings=blocks,
+    )
+
+
+def files_at_head(repo: Repo) -> Iterator[tuple[str, bytes]]:
+    for entry in repo.git("ls-tree", "-r", "-z", "HEAD").split("\0"):
+        meta, _, path = entry.partition("\t")
+        if meta and "blob" in meta and not meta.startswith("120000"):
+            blob = repo.git_bytes("cat-file", "blob", meta.split()[2])
+            yield path, blob
+
+
+def places(path: str, data: bytes) -> Iterator[tuple[str, tuple[str, int]]]:
+    """Yield each defect of a file with its path and line, as git counts lines."""
+    encoding = next((name for mark, name in _ENCODINGS if data.startswith(mark)), "utf-8")
+    for number, line in enumerate(data.decode(encoding, "replace").split("\n"), 1):
+        for found in DEFECT.finditer(line):
+            yield found[1], (path, number)
+
+
+def check(steps: Row, outcomes: Sequence[Outcome], folder: str = "") -> None:
+    """Compare each step with the files that git has: nothing lost, shown twice, or gone.
+
+    A defect of a file that was reviewed is `new` at first, then `open`, `fixed` when it is in no
+    file any more, and `back` when it is in one again; always one finding, at its place.
+    """
+    prefix = f"{folder}/" if folder else ""
+    fingerprints: dict[str, str] = {}
+    before: dict[str, str] = {}
+    for step, found in zip(steps[1:], outcomes, strict=False):
+        expected = expected_plan(step)
+        compare("plan", {path: found.plan.get(prefix + path) for path in expected}, expected)
+        asked = {path for path, reason in expected.items() if reason == SENT}
+        if step.sent is not None or not callable(step.change):
+            sent = {path.removeprefix(prefix) for path in found.sent if path.startswith(prefix)}
+            compare("sent", sent, {as_shown(path) for path in asked})
+        known = known_findings(found.findings, prefix)
+        if step.late is None:
+            there = dict(
+                place
+                for path, data in found.files.items()
+                if path.startswith(prefix)
+                for place in places(path, data)
+            )
+            names = {name for name, (path, _) in there.items() if as_shown(path) in found.sent}
+            states = {n: state_of(n, before, there) for n in sorted(names | before.keys())}
+        else:
+            there, states = {}, {name: state(tracked) for name, tracked in known.items()}
+        states |= {f"{folder}_{n}" if folder else n: state for n, state in step.states.items()}
+        states = {name: state for name, state in states.items() if state}
+        compare("states", {name: state(tracked) for name, tracked in known.items()}, states)
+        for name, tracked in known.items():
+            own = fingerprints.setdefault(name, tracked.fingerprint)
+            compare(f"fingerprint of {name}", tracked.fingerprint, own)
+            if tracked.state in OPEN_STATES:
+                place = tracked.anchor.path, tracked.anchor.start_line
+                if found.plan.get(place[0], SAME) in (SENT, SAME):
+                    compare(f"place of {name}", place, there.get(name, place))
+        before = states
+
+
+def compare(what: str, found: object, expected: object) -> None:
+    assert found == expected, f"{what}: {found}, expected {expected}"
+
+
+def as_shown(path: str) -> str:
+    """Return a path as a request shows it: on one line."""
+    return " ".join(path.splitlines())
+
+
+def known_findings(findings: Sequence[TrackedFinding], prefix: str) -> dict[str, TrackedFinding]:
+    """Return the findings of a folder by their defect: each is shown once."""
+    own = [f for f in findings if f.anchor.path.startswith(prefix)]
+    known = {tracked.rule.removeprefix("defect_"): tracked for tracked in own}
+    assert len(known) == len(own), ("shown twice", Counter(f.rule for f in own))
+    return known
+
+
+def state(tracked: TrackedFinding) -> str:
+    return tracked.state.name.lower()
+
+
+def expected_plan(step: Step) -> dict[str, str]:
+    if step.sent is not None or callable(step.change):
+        return dict.fromkeys(step.sent or (), SENT) | dict(step.skipped)
+    written = {os.fsdecode(path) for path, text in step.change.items() if text is not None}
+    return dict.fromkeys(written, SENT) | dict(step.skipped)
+
+
+def state_of(name: str, before: Mapping[str, str], there: Mapping[str, object]) -> str:
+    if name not in before:
+        return "new"
+    if name not in there:
+        return "fixed"
+    return "back" if before[name] == "fixed" else "open"
+
+
+def initialize(workflow: WorkflowHarness, *options: str) -> None:
+    """Make the repository anew, with options of `git init`."""
+    shutil.rmtree(workflow.repo.path / ".git")
+    workflow.repo.git("init", "--quiet", "--initial-branch=main", *options)
+    workflow.commit()
