@@ -369,7 +369,7 @@ def _private_key_spans(text: str) -> Iterator[_Span]:
     if "PRIVATE KEY" not in text and "PuTTY-User-Key-File" not in text:
         return
     begins = list(_BEGIN.finditer(text))
-    limits = [begin.start() for begin in begins[1:]] + [len(text)]
+    limits = [*(begin.start() for begin in begins), len(text)][1:]
     for begin, limit in zip(begins, limits, strict=True):
         end = _end_of_block(text, begin.end(), limit)
         if end is not None:

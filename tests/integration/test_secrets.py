@@ -78,6 +78,7 @@ def test_a_key_without_end_is_masked_to_its_last_line():
         "url = 'https://user:pass@example.com/'\n",
         "Back" + "a1" * 16 + "\n",
         "x = eyJ.parse(task-list)\n",
+        'raise ValueError("no PRIVATE KEY here")',
     ],
 )
 def test_ordinary_code_is_unchanged(text):
