@@ -173,12 +173,17 @@ def _check_model(ctx: RunContext, key: str, name: str) -> ModelCheck:
 
 
 def selected_fact(
-    ctx: RunContext, selection: Selection, *, partial: bool = False, behind: bool = False
+    ctx: RunContext,
+    selection: Selection,
+    *,
+    partial: bool = False,
+    first: bool = False,
+    behind: bool = False,
 ) -> Selected:
     """Return the fact that a submit selected these files at head.
 
-    A run that is *behind*, on an older commit than an earlier run, records nothing as removed: the
-    newer commit may have those files.
+    *partial*, *first*: see `Selected`. A run that is *behind*, on an older commit than an earlier
+    run, records nothing as removed: the newer commit may have those files.
     """
     entries = [
         FileEntry(path=file.path, blob=file.blob, old_blob=file.old_blob)
@@ -210,6 +215,7 @@ def selected_fact(
         excluded=_sort_encodable(excluded - recorded),
         scope=ctx.scope,
         partial=partial,
+        first=first,
         skipped=counts,
         pull_request=ctx.run.pull_number,
     )

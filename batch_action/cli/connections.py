@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from batch_action.clients.actions_runner import Runner
 from batch_action.clients.github.client import GitHubClient
 from batch_action.clients.http import LoggedClient, network_variables
-from batch_action.config.settings import AWS_REGION_PATTERN, Settings
+from batch_action.config.inputs import AWS_REGION_PATTERN
+from batch_action.config.settings import Settings
 from batch_action.errors import AnthropicError, ConfigError, advice
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from batch_action.errors import BatchActionError, GitHubError, TransientError
 from batch_action.ledger import savings, spend, store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
-from batch_action.models.ledger import Ledger, Reported
+from batch_action.models.ledger import Baselined, Ledger, Reported
 from batch_action.models.report import PublishResult
 from batch_action.publishers import job_summary, notifiers, pipeline, run_report
 from batch_action.publishers.pipeline import PipelineResult
@@ -70,7 +70,7 @@ def publish_results(
     if not ctx.settings.dry_run:
         session.add(*_reported_issue(result, session.view, ctx.now()))
         if done:
-            session.ledger = session.ledger.add(*batch_results.facts)
+            session.add(*batch_results.facts, *_baselined_findings(result))
         store.save(ctx, session)
         if batch_results.facts:
             spend.record(ctx, session.view)
@@ -99,6 +99,11 @@ def _reported_issue(
     written = result.published.results if result else ()
     numbers = {r.number for r in written if r.destination == "issue" and r.number}
     return tuple(Reported(issue=n, at=now) for n in numbers - {view.last_issue})
+
+
+def _baselined_findings(result: PipelineResult | None) -> list[Baselined]:
+    found = result.published.reconciliation.baselined if result else {}
+    return [Baselined(fingerprint=name, blob=blob) for name, blob in found.items()]
 
 
 def _collect_pull_request(
@@ -185,7 +190,14 @@ def _publish(
         view = view.add(*requested)
     spent = pull_request_collect.with_pull_request_spending(view, pull_request_results)
     report = run_report.build(ctx, view, batch_results, answers, spend_view=spent)
-    policy = pipeline.build_policy(ctx, view, states, report, reviewed_before=reviewed_before)
+    policy = pipeline.build_policy(
+        ctx,
+        view,
+        states,
+        report,
+        reviewed_before=reviewed_before,
+        first_files=session.view.unreviewed_first_files,
+    )
     reconciliation = pipeline.reconcile_states(ctx.git, report, answers, states, policy)
     if not (has_news or states.is_outdated_by(reconciliation)):
         return None

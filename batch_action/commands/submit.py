@@ -93,7 +93,11 @@ def _send(ctx: RunContext, session: LedgerSession, plan: Plan) -> BatchResults |
     """Send what is due and record the selection; return the results of synchronous requests."""
     batch_results, behind = None, plan.commits.behind
     selected = batch_submit.selected_fact(
-        ctx, plan.selection, partial=plan.commits.partial or behind, behind=behind
+        ctx,
+        plan.selection,
+        partial=plan.commits.partial or behind,
+        first=plan.commits.first,
+        behind=behind,
     )
     if plan.due and plan.mode is SubmissionMode.INTERACTIVE:
         batch_results = synchronous.send_requests(ctx, session, plan, selected)

@@ -15,6 +15,9 @@ from pydantic_core import PydanticCustomError
 from batch_action.models.licenses import spdx_id
 
 MAX_SLUG_WORD_CHARS = 12
+AWS_REGION_PATTERN = r"^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$"
+"""It becomes part of the host that the key is sent to: no dot, slash or @."""
+AWS_WORKSPACE_PATTERN = r"^[A-Za-z0-9_-]{1,128}$"
 
 
 @unique
@@ -190,6 +193,13 @@ def check_provider(value: Any) -> Any:
 
 
 Provider = Annotated[Literal["anthropic", "aws"], BeforeValidator(check_provider)]
+Limit = Annotated[
+    int,
+    Field(ge=0, le=100_000),
+    # YAML reads a bare `off` as false.
+    BeforeValidator(lambda value: 0 if value in ("off", "false", False) else value),
+]
+"""A limit that 0 or `off` turns off."""
 Lines = Annotated[tuple[str, ...], BeforeValidator(split_lines)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(split_patterns)]
 Words = Annotated[tuple[str, ...], BeforeValidator(split_words)]

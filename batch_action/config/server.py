@@ -18,9 +18,13 @@ from pydantic import (
     model_validator,
 )
 
-from batch_action.config.inputs import check_state_key, split_words
+from batch_action.config.inputs import (
+    AWS_REGION_PATTERN,
+    AWS_WORKSPACE_PATTERN,
+    check_state_key,
+    split_words,
+)
 from batch_action.config.loading import requirement_of
-from batch_action.config.settings import AWS_REGION_PATTERN, AWS_WORKSPACE_PATTERN
 from batch_action.errors import ConfigError
 
 T = TypeVar("T")

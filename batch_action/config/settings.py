@@ -7,11 +7,14 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from batch_action.config.inputs import (
+    AWS_REGION_PATTERN,
+    AWS_WORKSPACE_PATTERN,
     Destination,
     Effort,
     Input,
     Labels,
     LicenseIds,
+    Limit,
     Lines,
     Patterns,
     Place,
@@ -28,9 +31,6 @@ from batch_action.models.findings import Confidence, Severity
 from batch_action.models.ledger import MAX_WARM_MINUTES
 
 ACTION, ACTION_ONLY, FLAG = Place.ACTION, Place.ACTION_ONLY, Place.FLAG
-AWS_REGION_PATTERN = r"^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$"
-"""It becomes part of the host that the key is sent to: no dot, slash or @."""
-AWS_WORKSPACE_PATTERN = r"^[A-Za-z0-9_-]{1,128}$"
 MIN_SECRET_PATH_CHARS = 16
 """A shorter path of a secret URL hides nothing and is a word that logs need."""
 
@@ -438,6 +438,9 @@ class Settings(BaseModel):
         Field(ge=1, le=100),
         Input("How many issues `issue-per-finding` opens in one run; the others wait."),
     ] = 10
+    first_run_limit: Annotated[
+        Limit, Input("Over so many findings the first run reports the worst only; 0: all.")
+    ] = 30
     baseline_file: Annotated[
         str, Input("Findings in this file of the repository are listed, not reported.")
     ] = ".github/batch-action-baseline.json"
@@ -492,7 +495,5 @@ class Settings(BaseModel):
         """Return what logs must mask: every secret, and the long paths of secret URLs."""
         values = [getattr(self, name) for name in type(self).model_fields]
         secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
-        paths = [
-            urlsplit(text).path for text in secrets if text.startswith(("http://", "https://"))
-        ]
-        return (*secrets, *(path for path in paths if len(path) >= MIN_SECRET_PATH_CHARS))
+        urls = (urlsplit(text) for text in secrets if text.startswith(("http://", "https://")))
+        return (*secrets, *(u.path for u in urls if len(u.path) >= MIN_SECRET_PATH_CHARS))

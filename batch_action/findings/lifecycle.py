@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from batch_action.findings import first_run
 from batch_action.findings.identity import NO_EVIDENCE, unique_fingerprint
 from batch_action.findings.matching import match
 from batch_action.findings.positions import (
@@ -71,16 +72,24 @@ def reconcile(
         if threshold := _missed_threshold(finding.raw, policy.thresholds):
             held_back.append(hold_back(finding, threshold))
             continue
-        statuses.append(_new(finding, taken, answers.task, policy.dismissed))
-        taken.add(statuses[-1].tracked.fingerprint)
-        paths[statuses[-1].tracked.fingerprint] = finding.reported.path
+        new = _new(finding, taken, answers.task, policy.dismissed)
+        taken.add(new.tracked.fingerprint)
+        if first_run.is_baselined(finding, new.tracked.fingerprint, policy, positions):
+            held_back.append(hold_back(finding, first_run.REASON))
+            continue
+        statuses.append(new)
+        paths[new.tracked.fingerprint] = finding.reported.path
+    ordered = _sort(
+        _apply_suppression(status, policy.baseline)
+        for status in _merge_moved(statuses, paths, positions.commit)
+    )
+    left_out = first_run.choose_baselined(ordered, {k.fingerprint for k in known}, policy)
+    held_back += (hold_back(finding, first_run.REASON) for finding in left_out.values())
     return Reconciliation(
-        statuses=_sort(
-            _apply_suppression(status, policy.baseline)
-            for status in _merge_moved(statuses, paths, positions.commit)
-        ),
+        statuses=tuple(s for s in ordered if s.tracked.fingerprint not in left_out),
         commit=positions.commit,
         held_back=(*answers.held_back, *held_back),
+        baselined={name: finding.reported.blob for name, finding in left_out.items()},
         hides_security=policy.hides_security,
     )
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from batch_action.models.ledger import (
     BaseFact,
+    Baselined,
     Collected,
     Dismissed,
     Fact,
@@ -319,6 +320,20 @@ class LedgerView:
     def dismissed_fingerprints(self) -> frozenset[str]:
         """The fingerprints of findings that a person dismissed for good."""
         return frozenset(fact.fingerprint for fact in self.facts(Dismissed))
+
+    # The first run
+
+    @cached_property
+    def unreviewed_first_files(self) -> frozenset[tuple[str, str]]:
+        """The (path, blob) pairs that the first run has selected and that have no verdict yet."""
+        firsts = (fact for fact in self.facts(Selected) if fact.first)
+        files = {(entry.path, entry.blob) for fact in firsts for entry in fact.files}
+        return frozenset(files - self.verdicts.keys())
+
+    @cached_property
+    def baselined(self) -> dict[str, str]:
+        """The findings of the first run that were not reported: fingerprint to reviewed blob."""
+        return {fact.fingerprint: fact.blob for fact in self.facts(Baselined)}
 
     # Files
 

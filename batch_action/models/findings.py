@@ -150,8 +150,8 @@ class HeldBackFinding:
     """A reported finding that is not tracked: counted and listed with its reason."""
 
     reason: str
-    """`repeated`, `outdated`, `discarded`, or the threshold that it misses: `min-severity` or
-    `min-confidence`."""
+    """`repeated`, `outdated`, `discarded`, or the threshold that it misses: `min-severity`,
+    `min-confidence` or `first-run-limit`."""
     path: str
     line: int
     raw: RawFinding
@@ -307,12 +307,25 @@ class CodePositions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FirstRunPolicy:
+    """What the first run of a ledger may report."""
+
+    limit: int = 0
+    """`first-run-limit`; 0 for none."""
+    files: frozenset[tuple[str, str]] = frozenset()
+    """The (path, blob) of the first run that had no verdict before this run."""
+    baselined: dict[str, str] = field(default_factory=dict)
+    """The findings that it did not report: fingerprint to reviewed blob."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FindingPolicy:
     """What settings, people and earlier runs decide about the findings of a run."""
 
     thresholds: Thresholds = field(default_factory=Thresholds)
     baseline: frozenset[str] = frozenset()
     """Fingerprints that the baseline file accepts."""
+    first_run: FirstRunPolicy = field(default_factory=FirstRunPolicy)
     dismissed: frozenset[str] = frozenset()
     """Fingerprints that people dismissed for good."""
     recheck_requested: frozenset[str] = frozenset()
@@ -352,6 +365,8 @@ class Reconciliation:
     """The newest known commit, to which the anchors were moved."""
     held_back: tuple[HeldBackFinding, ...] = ()
     """The findings of this run that are not reported."""
+    baselined: dict[str, str] = field(default_factory=dict)
+    """Those that the first run leaves out now: fingerprint to reviewed blob."""
     blocks: dict[str, str] = field(default_factory=dict)
     """Fingerprint to its block as a destination has it, from all published states."""
     hides_security: bool = False

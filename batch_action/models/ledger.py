@@ -167,6 +167,8 @@ class Selected(CompactableFact, key=("head", "at", "pull_request")):
     """Digest of `paths` and `paths-ignore`: a run with other patterns does not move the base."""
     partial: bool = False
     """Whether an explicit `base` left out commits: `head` must not become a base."""
+    first: bool = False
+    """Whether no earlier run has left a trace: `first-run-limit` holds for these files."""
     skipped: dict[str, int] = {}
     """Skip reason to number of files."""
     pull_request: Number | None = None
@@ -302,6 +304,15 @@ class Dismissed(BaseFact, key=("fingerprint",)):
     at: Timestamp
 
 
+class Baselined(BaseFact, key=("fingerprint",)):
+    """A finding of the first run that was not reported: only its count was."""
+
+    kind: Literal["baselined"] = "baselined"
+    fingerprint: Fingerprint
+    blob: Sha
+    """The reviewed content: while the finding's code is as in there, it is not reported."""
+
+
 class Recheck(BaseFact, key=("fingerprint", "source")):
     """A person with write access requested another review of a finding's file."""
 
@@ -377,6 +388,7 @@ Fact = Annotated[
     | Collected
     | Withdrawn
     | Dismissed
+    | Baselined
     | Recheck
     | Closed
     | Reported

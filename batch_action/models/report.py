@@ -246,6 +246,8 @@ class RollingIssueState:
     tracked: tuple[TrackedFinding, ...]
     blocks: dict[str, str]
     """Fingerprint to the text between its markers, with people's edits; it is never rewritten."""
+    left_out: tuple[str, ...] = ()
+    """The parts about what the first run did not list, with their markers."""
     footer: str = ""
     """The end of the body, from the file statuses on; a run without answers keeps it."""
 

@@ -22,6 +22,7 @@ from batch_action.models.findings import (
     Dismissal,
     FindingPolicy,
     FindingState,
+    FirstRunPolicy,
     PublishedState,
     Reconciliation,
     Thresholds,
@@ -195,11 +196,13 @@ def build_policy(
     report: RunReport,
     *,
     reviewed_before: frozenset[tuple[str, str]],
+    first_files: frozenset[tuple[str, str]] = frozenset(),
 ) -> FindingPolicy:
     """Build the policy of a run.
 
     *view*: with the collected facts and people's requests; *reviewed_before*: (path, blob) with a
-    verdict before people's requests in *states*.
+    verdict before people's requests in *states*; *first_files*: those of the first run that had
+    none before this run.
 
     Raises ConfigError: when the baseline file cannot be parsed.
     """
@@ -210,6 +213,11 @@ def build_policy(
         baseline=_load_baseline(
             ctx.git, ctx.rules_commit_for(report.commit), settings.baseline_file
         ),
+        first_run=FirstRunPolicy(
+            limit=settings.first_run_limit, files=first_files, baselined=view.baselined
+        )
+        if settings.first_run_limit and ctx.run.pull_number is None
+        else FirstRunPolicy(),
         dismissed=view.dismissed_fingerprints | {d.fingerprint for d in states.dismissals},
         recheck_requested=frozenset(request.fingerprint for request in view.open_recheck_requests),
         recheck_answered=frozenset(
@@ -318,7 +326,7 @@ def reconcile_states(
     heads = [state.head for state in states.newest_first if state.head]
     # The newest head of a pull request is the one that GitHub names, even after a force push.
     head = heads[0] if heads and report.pull_request is None else None
-    positions = resolve(answers, tracked, git, head=head)
+    positions = resolve(answers, tracked, git, head=head, baselined=policy.first_run.baselined)
     return replace(reconcile(tracked, answers, positions, policy), blocks=blocks)
 
 

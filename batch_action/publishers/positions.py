@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from batch_action.clients.git import GitRepo
+from batch_action.findings import first_run
 from batch_action.models.files import Hunk
 from batch_action.models.findings import (
     Anchor,
@@ -22,6 +23,7 @@ def resolve(
     repo: GitRepo,
     *,
     head: str | None = None,
+    baselined: dict[str, str] | None = None,
 ) -> CodePositions:
     """Resolve blobs, renames, line maps and descendants with git.
 
@@ -31,6 +33,7 @@ def resolve(
         repo: the repository with its objects.
         head: the newest commit that was published. When it descends from the reviewed commit, an
             older batch came late, and the content at `head` decides.
+        baselined: the first run's findings that were not reported: fingerprint to reviewed blob.
     """
     commit = newest_commit(answers.commit, head, repo)
     anchors = [t.anchor for t in tracked] + [f.anchor for f in answers.findings]
@@ -44,12 +47,14 @@ def resolve(
         current = {a.path: a.blob for a in anchors} | {r.path: r.blob for r in answers.reviewed}
         renamed = {r.old_path: r.path for r in answers.reviewed if r.old_path}
     now = {path: path if path in current else renamed.get(path, path) for path in paths}
-    pairs = _list_blob_pairs(anchors, answers.reviewed, now, current)
+    pairs = dict.fromkeys(_list_blob_pairs(anchors, answers.reviewed, now, current))
+    blobs = {path: current[new] for path, new in now.items() if new in current}
+    pairs |= dict.fromkeys(first_run.content_pairs(answers.findings, baselined or {}, blobs))
     return CodePositions(
         commit=commit,
         current_blobs=current,
         renames=renamed,
-        line_maps=dict(_line_maps(pairs, repo)),
+        line_maps=dict(_line_maps(list(pairs), repo)),
         descendants=_find_descendants(answers, tracked, now, current, repo),
         emptied=_find_emptied(tracked, now, current, repo),
     )

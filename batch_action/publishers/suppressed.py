@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from batch_action.escape import html_code, inline
+from batch_action.findings import first_run
 from batch_action.models.findings import (
     OPEN_STATES,
     FindingState,
@@ -35,6 +36,7 @@ LIMIT_LABELS = {
 FILTER_LABELS = {
     "min-severity": "below `min-severity`",
     "min-confidence": "below `min-confidence`",
+    first_run.REASON: "of the first run, over `first-run-limit` and unchanged since",
     "comment": "ignored by a comment in the code",
     "baseline": "accepted by the baseline file",
     "dismissed": "dismissed by people",
@@ -45,7 +47,10 @@ FILTER_LABELS = {
     PUBLIC: "about security, not shown on a public repository",
 }
 """The filters of all destinations, in the order in which the job summary lists them."""
-HELD_BACK = ("min-severity", "min-confidence", "repeated", "outdated", "discarded")
+HELD_BACK = (
+    *("min-severity", "min-confidence", "repeated", "outdated", "discarded"),
+    first_run.REASON,
+)
 """The filters of findings that no destination has: `render` lists them in the job summary."""
 
 

@@ -1,7 +1,7 @@
 """Choose the commits that a submit compares: head and base, with or without an earlier run."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from batch_action.clients.git import GitRepo
@@ -34,6 +34,8 @@ class CommitRange:
     """The range skips changes since the last run, so this head cannot be a later run's base."""
     fork_unknown: bool = False
     """`base` is a branch's tip: this clone cannot tell where `head` forked from that branch."""
+    first: bool = False
+    """No earlier run has left a trace."""
     behind: bool = False
     """An earlier run reviewed a later commit (this is a re-run of an old run)."""
 
@@ -54,8 +56,9 @@ def choose_range(
         return _pull_request_range(ctx.git, ctx.run)
     head = _resolve(ctx.git, "head", settings.head or github.sha or "HEAD")
     recorded = list(view.recorded_heads(ctx.scope))
+    is_first = not (recorded or last_reported_head)
     if (explicit := _explicit_range(ctx.git, settings, head, recorded)) is not None:
-        return explicit
+        return replace(explicit, first=is_first)
     if recorded:
         return _range_since(ctx, head, recorded)
     if last_reported_head and ctx.git.has_commit(last_reported_head):
@@ -67,8 +70,8 @@ def choose_range(
         return CommitRange(
             head=head, base=last_reported_head, explanation="the commit named in our report"
         )
-    base = _first_run_base(ctx, head)
-    return CommitRange(head=head, base=base, explanation=f"first run: {settings.first_run}")
+    base, explanation = _first_run_base(ctx, head), f"first run: {settings.first_run}"
+    return CommitRange(head=head, base=base, explanation=explanation, first=is_first)
 
 
 def _explicit_range(

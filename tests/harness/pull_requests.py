@@ -173,11 +173,11 @@ def raw_finding(rule: str, evidence: str, **more: Any) -> dict[str, Any]:
 
 
 def set_answers(
-    workflow: WorkflowHarness, findings: Mapping[str, Sequence[Mapping[str, Any]]]
+    workflow: WorkflowHarness, findings: Mapping[str, Sequence[Mapping[str, Any]]], number: int = -1
 ) -> None:
-    """Answer the newest batch with these findings for each path, and none for the others."""
+    """Answer a batch, by default the newest, with these findings for each path, if any."""
     lines = []
-    for request in workflow.batches[-1].requests:
+    for request in workflow.batches[number].requests:
         answer = {"findings": list(findings.get(path_of_request(request), ()))}
         message = {
             "id": "msg_1",
@@ -194,7 +194,7 @@ def set_answers(
     workflow.sandbox.faults.add(
         "status",
         service="anthropic",
-        path=rf"{workflow.batches[-1].id}/results$",
+        path=rf"{workflow.batches[number].id}/results$",
         status=200,
         body="\n".join(lines) + "\n",
     )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import (
+    Baselined,
     Collected,
     Dismissed,
     Fact,
@@ -109,6 +110,7 @@ originals = st.one_of(
         source=st.just("issue"),
         at=_moments,
     ),
+    st.builds(Baselined, fingerprint=_intents, blob=_shas),
 )
 
 

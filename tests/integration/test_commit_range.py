@@ -145,6 +145,25 @@ def test_without_a_ledger_the_last_reported_head_is_the_base_with_a_warning(repo
     )
 
 
+@pytest.mark.parametrize(
+    ("known", "trace", "options", "is_first"),
+    [
+        pytest.param([], None, {}, True, id="nothing-known"),
+        pytest.param([], None, {"select": "all"}, True, id="all-files"),
+        pytest.param([], None, {"base": "HEAD~5"}, True, id="from-a-base"),
+        pytest.param([2], None, {}, False, id="a-later-run"),
+        pytest.param([2], None, {"select": "all"}, False, id="all-files-later"),
+        pytest.param([], 4, {}, False, id="lost-ledger"),
+        pytest.param([], 4, {"select": "all"}, False, id="lost-ledger-all-files"),
+    ],
+)
+def test_the_first_run_is_one_without_a_trace_of_another(repo, known, trace, options, is_first):
+    reported = None if trace is None else back(repo, trace)
+    view = runs(*(back(repo, n) for n in known))
+    chosen, _ = choose(repo, view, last_reported_head=reported, **options)
+    assert chosen.first is is_first
+
+
 class TestShallow:
     @pytest.fixture
     def shallow(self, repo, tmp_path):

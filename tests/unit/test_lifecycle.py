@@ -22,6 +22,7 @@ from batch_action.models.findings import (
     Finding,
     FindingPolicy,
     FindingState,
+    FirstRunPolicy,
     RawFinding,
     Reconciliation,
     ReviewedFile,
@@ -864,3 +865,100 @@ def test_random_histories(seed, misses):
         before = {p: t for p, t in files.items() if p not in skip}
         files, renamed = edit(dice, files, report + 1)
         before = {renamed.get(p, p): t for p, t in before.items()}
+
+
+# The first run: over `first-run-limit` the worst is reported.
+
+MANY = [function(f"f{n}", f"x = {n}", f"crash({n})", "return x") for n in range(60)]
+LEVELS = list(Severity)
+
+
+def crashes(parts: Sequence[str], severities: Sequence[Severity]) -> list[RawFinding]:
+    lines = "".join(parts).splitlines()
+    return [
+        raw(f"crash({n})", lines.index(f"    crash({n})") + 1, severity=severity)
+        for n, severity in enumerate(severities)
+    ]
+
+
+def first_run(text: str, **values) -> FirstRunPolicy:
+    return FirstRunPolicy(files=frozenset({("a.py", blob_of(text))}), **values)
+
+
+@given(
+    st.lists(st.sampled_from(LEVELS), max_size=60),
+    st.integers(0, 70),
+    st.integers(0, 70),
+    st.booleans(),
+)
+def test_a_first_run_over_the_limit_reports_ten_and_all_severe_ones(
+    severities, limit, before, is_first
+):
+    history = History()
+    text = "".join(MANY)
+    commit = history.commit({"a.py": text})
+    baselined = {f"{n:016x}": blob_of("old") for n in range(before)}
+    policy = first_run(text if is_first else "", limit=limit, baselined=baselined)
+    result = history.report(commit, {"a.py": crashes(MANY, severities)}, first_run=policy)
+    shown = [s.tracked.severity for s in result.statuses]
+    left_out = [h.raw.severity for h in result.held_back]
+    if not (limit and is_first) or len(severities) + before <= limit:
+        assert (len(shown), left_out) == (len(severities), [])
+        return
+    severe = [s for s in severities if s in (Severity.CRITICAL, Severity.HIGH)]
+    assert [s for s in shown if s in severe] == sorted(severe, key=LEVELS.index)
+    assert len(shown) == max(min(10, len(severities)), len(severe))
+    assert all(LEVELS.index(a) <= LEVELS.index(b) for a in shown for b in left_out)
+    assert {h.reason for h in result.held_back} <= {"first-run-limit"}
+    assert set(result.baselined.values()) <= {blob_of(text)}
+    assert len(result.baselined) == len(left_out)
+
+
+@pytest.mark.parametrize(
+    ("change", "severity", "shown"),
+    [
+        pytest.param(lambda t: t, "low", [], id="same-content"),
+        pytest.param(lambda t: "# new\n\n" + t, "low", [], id="lines-above"),
+        pytest.param(lambda t: t.replace("x = 5\n", "x = 50\n"), "low", [5], id="its-function"),
+        pytest.param(lambda t: t.replace("return x", "return 0", 1), "low", [0], id="first"),
+        pytest.param(lambda t: "# new\n" + t.replace("x = 7\n", "y = 7\n"), "low", [7], id="both"),
+        pytest.param(lambda t: t.replace("    x = 5\n", ""), "low", [5], id="line-removed"),
+        pytest.param(lambda t: t, "high", list(range(12)), id="severe-now"),
+    ],
+)
+def test_what_a_first_run_left_out_is_new_once_its_code_changes(change, severity, shown):
+    history = History()
+    parts = MANY[:12]
+    text = "".join(parts)
+    commit = history.commit({"a.py": text})
+    low = [Severity.LOW] * 12
+    policy = first_run(text, limit=1, baselined={"0" * 16: blob_of("")})
+    known = [f.tracked for f in history.report(commit, {"a.py": crashes(parts, low)}).statuses]
+    first = history.report(commit, {"a.py": crashes(parts, low)}, first_run=policy)
+    assert len(first.baselined) == 2
+    everything = {tracked.fingerprint: blob_of(text) for tracked in known}
+    later = history.commit({"a.py": change(text)})
+    lines = change(text).splitlines(keepends=True)
+    answers = {"a.py": crashes(lines, [Severity(severity)] * 12)}
+    policy = FirstRunPolicy(limit=1, baselined=everything)
+    result = history.report(later, answers, first_run=policy)
+    reported = {s.finding.evidence.strip() for s in result.statuses if s.finding}
+    assert reported == {f"crash({n})" for n in shown}
+    assert all(s.tracked.state is FindingState.NEW for s in result.statuses)
+    assert len(result.held_back) == 12 - len(shown)
+    # Without a limit nothing is held back.
+    assert len(history.report(later, answers).statuses) == 12
+
+
+def test_hidden_security_findings_neither_count_nor_are_left_out():
+    history = History()
+    text = "".join(MANY)
+    commit = history.commit({"a.py": text})
+    found = [replace(f, security=n % 2 == 0) for n, f in enumerate(crashes(MANY, LEVELS[3:] * 60))]
+    for hides_security, limit, left_out in ((True, 30, 0), (True, 29, 20), (False, 30, 50)):
+        policy = first_run(text, limit=limit)
+        result = history.report(
+            commit, {"a.py": found}, first_run=policy, hides_security=hides_security
+        )
+        assert len(result.baselined) == left_out
+        assert not (hides_security and any(held.raw.security for held in result.held_back))

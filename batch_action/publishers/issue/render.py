@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from batch_action.escape import markdown, markdown_with_commits
+from batch_action.findings import first_run
 from batch_action.models.findings import (
     OPEN_STATES,
     FindingState,
@@ -27,6 +28,7 @@ from batch_action.publishers import (
 )
 from batch_action.publishers.base import PublisherOptions
 from batch_action.publishers.finding_block import keep_reported_state, set_dates
+from batch_action.publishers.issue import left_out
 from batch_action.publishers.markers import Block
 from batch_action.publishers.report_text import render_template
 from batch_action.text import plural, task_title
@@ -78,6 +80,7 @@ def parse(body: str, comments: Sequence[str]) -> RollingIssueState | None:
         just_opened=head.get("just-opened") == "1",
         tracked=tuple(tracked.values()),
         blocks=blocks,
+        left_out=left_out.parse(body),
         footer=body[start:].strip("\n") if (start := body.rfind(FOOTER_START)) >= 0 else "",
     )
 
@@ -103,12 +106,14 @@ def render(
     comment = _render_notification(statuses, report)
     statuses = _keep_reported_states(statuses, report, state, reconciliation.commit)
     ordered, max_findings = _order(statuses, report), options.max_findings
+    if reconciliation.baselined:
+        max_findings = min(max_findings, first_run.SHOWN)
     open_count = sum(s.tracked.state in OPEN_STATES for s in ordered)
     texts = {**reconciliation.blocks, **(state.blocks if state else {})}
     blocks = finding_block.render_blocks(
         ordered, texts, report, max_block_chars=MAX_BLOCK_CHARS, ticked=ticked
     )
-    fields = _body_fields(report, reconciliation, state, ordered, max_findings)
+    fields = _body_fields(report, reconciliation, state, ordered, options.max_findings)
     footer = state.footer if report.commands_only and state else ""
 
     def render_body(blocks: Sequence[Block], overflow_count: int, open_overflow: int) -> str:
@@ -116,6 +121,7 @@ def render(
             "issue/issue.md.j2",
             **fields,
             remaining=_format_remaining(len(fields["rows"]), open_count, overflow_count),
+            left_out=left_out.render(state.left_out if state else (), reconciliation, report),
             sections=finding_block.build_sections(ordered, blocks, "the reviewed changes"),
             footer=footer
             or finding_block.render_last_run(
@@ -164,7 +170,9 @@ def _body_fields(
 ) -> dict[str, Any]:
     """Return the fields of the template that do not depend on the blocks."""
     hides_security = reconciliation.hides_security
-    listed = [s for s in ordered if s.tracked.state in OPEN_STATES][:max_findings]
+    listed = [s for s in ordered if s.tracked.state in OPEN_STATES]
+    if not reconciliation.baselined:
+        listed = listed[:max_findings]
     return {
         "marker": _format_marker(report, reconciliation, state),
         "headline": report_text.format_headline(ordered, security_hidden=hides_security),
