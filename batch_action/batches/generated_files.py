@@ -276,6 +276,15 @@ class Validator:
         if isinstance(layout, str):
             return target
         tests = locator.test_files(layout)
+        config, texts = suite.suites.pytest_config(path), {}
+        if layout.framework == "go":
+            texts = locator.package_texts(path)
+            folder = path.rpartition("/")[0]
+            texts |= {
+                p: file.text
+                for p, file in self.files.items()
+                if p.rpartition("/")[0] == folder and p != path
+            }
         return replace(
             target,
             tests=frozenset(test.path for test in tests if test.complete),
@@ -283,6 +292,9 @@ class Validator:
             test_path=locator.target(layout, tests),
             path_is_test=path in suite.suites.index(layout.framework).tests
             or suite.accepts(path, layout.framework),
+            function_patterns=config.functions,
+            class_patterns=config.classes,
+            package_texts=tuple(texts.values()),
         )
 
     def _load_commit(self, commit: str) -> tuple[dict[str, FileChange], WritablePaths]:

@@ -422,6 +422,12 @@ class DraftTarget:
     """Path at which new tests were requested."""
     path_is_test: bool = False
     """A test at the draft's path would run, and stop no other test."""
+    function_patterns: tuple[str, ...] = ("test",)
+    """pytest's `python_functions`: beginnings of names, or patterns."""
+    class_patterns: tuple[str, ...] = ("Test",)
+    """pytest's `python_classes`."""
+    package_texts: tuple[str, ...] = ()
+    """Texts of the other files of the draft's Go package, drafts of this run included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

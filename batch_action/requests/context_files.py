@@ -37,6 +37,7 @@ from batch_action.tasks.license.headers import (
 from batch_action.tasks.task import ContextNeeds, Task
 from batch_action.tasks.testing.frameworks import is_manifest
 from batch_action.tasks.testing.layout import FileTests, SuiteLayout
+from batch_action.tasks.testing.treesitter import go_names
 
 MAX_COMMITS = 30
 """Commit messages in the description of a change."""
@@ -135,6 +136,8 @@ class TestLocator:
     tree: dict[str, FileChange] = field(default_factory=dict)
     """Path to its entry; read from git unless given."""
     suite: SuiteLayout = field(init=False)
+    _packages: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The texts of Go files by folder and path."""
 
     def __post_init__(self) -> None:
         """Read the commit's tree and its package manifests."""
@@ -160,8 +163,34 @@ class TestLocator:
         target = self.target(layout, tests)
         state = "new file" if target not in self.tree else "shown below, to be extended"
         hint = f"framework: {layout.framework}\npath: {target}\nstate: {state}"
+        hint += self._names_hint(target, layout.framework)
         hints = (*self.ctx.task.hints(file), ("target", hint))
         return replace(file, context_files=tests, hints=hints)
+
+    def _names_hint(self, target: str, framework: str) -> str:
+        """Return what the names of tests must be or must not be; empty for the usual ones."""
+        if framework == "pytest":
+            names_of = self.suite.suites.pytest_config(target).unusual_names().items()
+            return "".join(f"\nnames of {kind}: {', '.join(names)}" for kind, names in names_of)
+        if framework == "go":
+            texts = self.package_texts(target)
+            names = {n for p, t in texts.items() if p.endswith("_test.go") for n in go_names(t)[1]}
+            listed = _at_most(sorted(n for n in names if "." not in n), MAX_TEST_NAMES)
+            return f"\ntaken: {', '.join(listed)}" if listed else ""
+        return ""
+
+    def package_texts(self, path: str) -> dict[str, str]:
+        """Return the texts of the other files of a file's Go package, by path."""
+        folder = path.rpartition("/")[0]
+        if folder not in self._packages:
+            blobs = {
+                p: entry.blob
+                for p, entry in self.tree.items()
+                if p.endswith(".go") and p.rpartition("/")[0] == folder
+            }
+            texts = _read_small(self.ctx.git, blobs.values(), self.ctx.settings.max_file_bytes)
+            self._packages[folder] = {p: decode(texts[b]) for p, b in blobs.items() if b in texts}
+        return {p: text for p, text in self._packages[folder].items() if p != path}
 
     def test_files(self, layout: FileTests) -> tuple[ContextFile, ...]:
         """Return the existing tests: complete up to `MAX_TEST_CHARS`, then as names only."""

@@ -1,5 +1,6 @@
 """The test-generation task: tests of ordinary use, edge cases and error conditions."""
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from batch_action.models.files import SourceFile
@@ -45,9 +46,7 @@ def check_draft(draft: FileDraft, target: DraftTarget) -> str | None:
 def _content_problem(draft: FileDraft, target: DraftTarget) -> str | None:
     text, old = draft.text, target.existing_text
     if target.framework == "pytest":
-        if not (python.has_tests(text) and is_read_as_utf8(text)):
-            return "has no test that parses as UTF-8"
-        return None if old is None else python.extension_problem(old, text)
+        return _pytest_problem(text, old, (target.function_patterns, target.class_patterns))
     language = _LANGUAGES.get(PurePosixPath(draft.path).suffix, "javascript")
     if parse(text, language) is None:
         return "does not parse"
@@ -55,7 +54,26 @@ def _content_problem(draft: FileDraft, target: DraftTarget) -> str | None:
         return "has no test"
     if language == "go" and not _is_in_package_of(text, target.text):
         return "is in another package than the file"
+    twice, before = (
+        treesitter.names_declared_twice(each, language, target.package_texts)
+        for each in (text, old or "")
+    )
+    if twice := twice - before:
+        where = "the file or its package" if language == "go" else "the file"
+        return f"declares {min(twice)}, which {where} declares already"
     return _script_problem(text, old, language)
+
+
+def _pytest_problem(
+    text: str, old: str | None, patterns: tuple[Sequence[str], Sequence[str]]
+) -> str | None:
+    if not (python.has_tests(text, *patterns) and is_read_as_utf8(text)):
+        return "has no test that parses as UTF-8"
+    if twice := python.repeated_tests(text, *patterns) - python.repeated_tests(
+        old or "", *patterns
+    ):
+        return f"defines {min(twice)} twice: only the last one would run"
+    return None if old is None else python.extension_problem(old, text)
 
 
 def _script_problem(text: str, old: str | None, language: str) -> str | None:

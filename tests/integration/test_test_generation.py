@@ -104,6 +104,31 @@ def test_changed_tests_make_another_request(generation: WorkflowHarness):
     assert len(set(workflow.sent_ids)) == 2
 
 
+def test_a_go_package_and_pytest_options_are_told_and_kept(generation: WorkflowHarness):
+    """What another file declares, or pytest would not find, is told first and refused last."""
+    workflow = generation
+    workflow.commit(
+        {
+            "tool/run.go": "package tool\n\nfunc Run() int { return 1 }\n",
+            "tool/walk.go": "package tool\n\nfunc Walk() int { return 1 }\n",
+            "tool/more_test.go": GO_TEST.replace("main", "tool").replace("Zero", "RunExists"),
+            "shop/money.py": MONEY,
+            "shop/pytest.ini": "[pytest]\npython_functions = check_*\n",
+        }
+    )
+    workflow.run("submit")
+    prompts = messages(workflow)
+    assert "> state: new file\n> taken: TestRunExists" in prompts["tool/run.go"]
+    assert "> names of functions: check_*" in prompts["shop/money.py"]
+    assert "> names of classes" not in prompts["shop/money.py"]
+    result = workflow.run("collect")
+    assert result.exit == 0, result.log
+    assert set(generated_files(workflow)) == {"tool/walk_test.go"}
+    summary = result.summary.replace("<wbr>", "")
+    assert "refused: declares TestRunExists, which" in summary
+    assert "refused: has no test" in summary
+
+
 def test_of_a_long_test_file_only_the_names_are_sent(generation: WorkflowHarness):
     workflow = generation
     many = "".join(f"def test_{n}():\n    assert {n} == {n}\n\n\n" for n in range(2_500))

@@ -486,6 +486,75 @@ class TestCheckDraft:
         result = check_draft("x_test.go", text, framework="go", test_path="x_test.go")
         assert (result is None) == accepted
 
+    @pytest.mark.parametrize(
+        ("declared", "others", "problem"),
+        [
+            ("func TestX(t *testing.T) {}", [], None),
+            ("func TestX(t *testing.T) {}", ["package x\nfunc TestY(t *testing.T) {}\n"], None),
+            ("func TestX(t *testing.T) {}", ["package x\nfunc TestX(t *testing.T) {}\n"], "TestX"),
+            ("func TestX(t *testing.T) {}", ["package x_test\nfunc TestX() {}\n"], None),
+            ("func TestX(t *testing.T) {}\nvar sum = 1", ["package x\nfunc sum() {}\n"], "sum"),
+            ("func TestX(t *testing.T) {}\nfunc TestX(t *testing.T) {}", [], "TestX"),
+            ("func TestX(t *testing.T) {}\nfunc init() {}", ["package x\nfunc init() {}\n"], None),
+            ("func TestX(t *testing.T) {}\nvar _ = 1", ["package x\nvar _ = 2\n"], None),
+            ("func TestX(t *testing.T) {}\nfunc (t *till) shut() {}",
+             ["package x\ntype till struct{}\nfunc (x till) shut() {}\n"], "till.shut"),
+            ("func TestX(t *testing.T) {}\nfunc (b box) shut() {}",
+             ["package x\nfunc (x till) shut() {}\n"], None),
+            ("func TestX(t *testing.T) {}", ["package x\nfunc TestX("], None),
+        ],
+    )  # fmt: skip
+    def test_a_go_test_declares_nothing_that_its_package_has(self, declared, others, problem):
+        text = f'package x\n\nimport "testing"\n\n{declared}\n'
+        go = {"framework": "go", "test_path": "x_test.go", "package_texts": tuple(others)}
+        result = check_draft("x_test.go", text, **go)
+        assert (result is None) == (problem is None), result
+        assert (problem or "") in (result or "")
+        # What was there before is nobody's fault.
+        assert check_draft("x_test.go", text, present=text, **go) is None
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            ("def test_a(): pass\ndef test_b(): pass\n", None),
+            ("def test_a(): pass\ndef test_a(): pass\n", "defines test_a twice"),
+            ("def helper(): pass\ndef helper(): pass\ndef test_a(): pass\n", None),
+            ("class TestA:\n    def test_a(self): pass\n    def test_a(self): pass\n",
+             "defines TestA.test_a twice"),
+            ("class TestA:\n    def test_a(self): pass\nclass TestA:\n    def test_b(self): pass\n",
+             "defines TestA twice"),
+            ("class TestA:\n    def test_a(self): pass\nclass TestB:\n    def test_a(self): pass\n",
+             None),
+            ("if x:\n    def test_a(): pass\nelse:\n    def test_a(): pass\n", None),
+        ],
+    )  # fmt: skip
+    def test_no_test_hides_another_one(self, text, problem):
+        result = check_draft("tests/test_x.py", text)
+        assert (result is None) == (problem is None), result
+        assert (problem or "") in (result or "")
+        assert check_draft("tests/test_x.py", text, present=text) is None
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            ("const a = 1;\ntest('a', () => {});\n", None),
+            ("const a = 1;\nconst a = 2;\ntest('a', () => {});\n", "declares a"),
+            ("class A {}\nlet A;\ntest('a', () => {});\n", "declares A"),
+            ("type A = 1;\nconst A = 1;\ntest('a', () => { const A = 1; });\n", None),
+        ],
+    )
+    def test_a_script_declares_no_name_twice(self, text, problem):
+        result = check_draft("x.test.ts", text, framework="vitest", test_path="x.test.ts")
+        assert (result is None) == (problem is None), result
+        assert (problem or "") in (result or "")
+
+    def test_tests_are_named_as_the_project_names_them(self):
+        names = {"function_patterns": ("check_*",), "class_patterns": ("*Suite",)}
+        for text in ("def check_a(): pass\n", "class ASuite:\n    def check_a(self): pass\n"):
+            assert check_draft("tests/test_x.py", text, **names) is None
+            assert "has no test" in check_draft("tests/test_x.py", text)
+        assert "has no test" in check_draft("tests/test_x.py", "def test_a(): pass\n", **names)
+
     def test_a_file_that_was_not_shown_in_full_is_not_overwritten(self):
         assert check_draft("tests/test_x.py", OLD, present=OLD) is None
         result = check_draft("tests/test_x.py", OLD, present=OLD, shown=False)

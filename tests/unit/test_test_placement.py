@@ -12,6 +12,8 @@ from batch_action.selection.paths import language_of
 from batch_action.tasks.testing.frameworks import is_manifest
 from batch_action.tasks.testing.layout import SuiteLayout
 from batch_action.tasks.testing.literals import exported_value
+from batch_action.tasks.testing.pytest_config import pytest_config_of
+from batch_action.tasks.testing.python import has_tests
 from batch_action.tasks.testing.script_config import glob_pattern
 from batch_action.tasks.testing.untestable import reason_by_path, reason_by_text
 
@@ -79,6 +81,31 @@ PYTHON = [
      "tools/test_runner.py", "tests/check_test_runner.py"),
     (files(pytest_ini="[pytest]\nnorecursedirs = tests\n"), "a.py", "test_a.py"),
     (files(pytest_ini="[pytest]\naddopts = --ignore=tests\n"), "pkg/a.py", "pkg/test_a.py"),
+    (files(pytest_ini="[pytest]\nnorecursedirs = tests/unit\n", **{"tests/unit/x.py": ""}),
+     "a.py", "tests/test_a.py"),
+    (files(pytest_ini="[pytest]\nnorecursedirs = */unit\ntestpaths = tests/unit\n",
+           **{"tests/unit/x.py": ""}), "a.py", "tests/unit/test_a.py"),
+    (files(pytest_ini="[pytest]\ntestpaths = build/tests\n", **{"build/tests/x.py": ""}),
+     "a.py", "build/tests/test_a.py"),
+    (files(conftest_py='collect_ignore = ["tests"]\n'), "shop/a.py", "shop/test_a.py"),
+    (files(conftest_py='collect_ignore = ["tests/test_a.py", "setup.py"]\n'), "shop/a.py",
+     "tests/test_shop_a.py"),
+    (files(conftest_py='collect_ignore_glob = ["*_a.py"]\n'), "shop/a.py",
+     "tests/test_a_more.py"),
+    (files(conftest_py='collect_ignore_glob = ("tests/*",)\n'), "shop/a.py", "shop/test_a.py"),
+    (files(conftest_py='import sys\ncollect_ignore: list[str] = []\nif sys.platform != "none":\n'
+           '    collect_ignore.append("tests")\n'), "shop/a.py", "shop/test_a.py"),
+    (files(conftest_py='collect_ignore = ["tests"]\n',
+           **{"tests/conftest.py": "collect_ignore = []\n"}), "shop/a.py", "shop/test_a.py"),
+    (files(conftest_py='collect_ignore = ["tests"]\n',
+           **{"shop/conftest.py": 'collect_ignore = ["test_a.py"]\n'}), "shop/a.py",
+     "shop/test_shop_a.py"),
+    (files(**{"tests/conftest.py": "collect_ignore = [str(n) for n in ()]\n"}), "shop/a.py",
+     "shop/test_a.py"),
+    (files(conftest_py="def pytest_ignore_collect(collection_path):\n    return None\n"),
+     "shop/a.py", "what conftest.py keeps pytest from collecting is not written as literals"),
+    (files(conftest_py="collect_ignore = []\ncollect_ignore[:] = ['x']\n"), "shop/a.py",
+     "what conftest.py keeps pytest from collecting is not written as literals"),
     (files(), "my.tool.py", "tests/test_my_tool.py"),
     (files(), "pkg/__main__.py", "tests/test_pkg.py"),
     (files("pkg/tests/test_util.py"), "pkg/_util.py", "pkg/tests/test_util.py"),
@@ -189,7 +216,7 @@ def test_pytest_collects_what_is_placed_and_the_session_passes(tmp_path):
     """The project's own tests and the new one run in one session, as pytest finds them."""
     placed = {}
     for number, (tree, path, target) in enumerate(PYTHON):
-        if target == SUPPORT:
+        if " " in target:
             continue
         folder = placed.setdefault(f"{number:03}", (target, tmp_path / f"{number:03}"))[1]
         tests = {name: "def test_old():\n    pass\n" for name in tree if "/test_" in name}
@@ -205,6 +232,48 @@ def test_pytest_collects_what_is_placed_and_the_session_passes(tmp_path):
     for name, output in sessions.items():
         assert "exit 0" in output, output
         assert f"PASSED {placed[name][0]}::test_new" in output, output
+
+
+NAMES = [
+    # pytest's options, the text of a test file, whether pytest finds a test in it
+    ("", "def test_a(): pass\n", True),
+    ("", "def check_a(): pass\n", False),
+    ("", "def testing(): pass\n", True),
+    ("", "def f():\n    def test_a(): pass\n", False),
+    ("", "class TestA:\n    def test_a(self): pass\n", True),
+    ("", "class TestA:\n    def check_a(self): pass\n", False),
+    ("", "class A:\n    def test_a(self): pass\n", False),
+    ("", "import unittest\nclass A(unittest.TestCase):\n    def test_a(self): pass\n", True),
+    ("", "class TestA:\n    class TestB:\n        def test_a(self): pass\n", True),
+    ("", "if True:\n    def test_a(): pass\n", True),
+    ("python_functions = check_*", "def check_a(): pass\n", True),
+    ("python_functions = check_*", "def test_a(): pass\n", False),
+    ("python_functions = check", "def check(): pass\n", True),
+    ("python_functions = *_works it_", "def it_(): pass\n", True),
+    ("python_functions = *_works it_", "def a_works(): pass\n", True),
+    ("python_functions = *_works it_", "def a_works_well(): pass\n", False),
+    ("python_functions = check_*",
+     "import unittest\nclass A(unittest.TestCase):\n    def test_a(self): pass\n", True),
+    ("python_classes = *Suite", "class ASuite:\n    def test_a(self): pass\n", True),
+    ("python_classes = *Suite", "class TestA:\n    def test_a(self): pass\n", False),
+    ("python_classes = Check", "class CheckA:\n    def test_a(self): pass\n", True),
+]  # fmt: skip
+
+
+def test_pytest_and_we_find_the_same_tests_in_a_text(tmp_path):
+    every = list(dict.fromkeys(options for options, *_ in NAMES))
+    for number, (options, text, _) in enumerate(NAMES):
+        folder = tmp_path / f"{every.index(options):03}"
+        folder.mkdir(exist_ok=True)
+        (folder / "pytest.ini").write_text(f"[pytest]\n{options}\n")
+        (folder / f"test_{number:03}.py").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-c", RUN_ALL, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    for number, (options, text, expected) in enumerate(NAMES):
+        assert (f"PASSED test_{number:03}.py::" in done.stdout) == expected, done.stdout
+        config = pytest_config_of("test_x.py", {"pytest.ini": f"[pytest]\n{options}\n"})
+        assert has_tests(text, config.functions, config.classes) == expected, (options, text)
 
 
 UNTESTABLE = [

@@ -49,10 +49,10 @@ def join_path(folder: str, name: str) -> str:
 
 
 def is_manifest(path: str) -> bool:
-    """Return whether a file may configure a test framework."""
+    """Return whether a file may configure a test framework, or what it collects."""
     name = PurePosixPath(path).name
     patterns = (_NAMED_CONFIG, *CONFIG_NAMES.values())
-    is_named = name in PYTHON_MANIFESTS or name == "package.json"
+    is_named = name in (*PYTHON_MANIFESTS, "conftest.py", "package.json")
     return is_named or any(pattern.fullmatch(name) for pattern in patterns)
 
 

@@ -1,6 +1,6 @@
 """Find the tests of a source file, and the path for new ones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -56,16 +56,10 @@ class SuiteLayout:
         tests = names.tests_of(path, candidates, framework)
         own = [test for test in tests if self._is_only_for(test, path, framework)]
         candidates_for_new = placement.new_test_paths(path, framework, self.suites, self.roots)
-        new_paths = [new for new in candidates_for_new if new not in self.paths]
-        new_path = next((new for new in new_paths if self.accepts(new, framework)), None)
-        if (
-            new_path is None
-            and new_paths
-            and not any(self.suites.collects(p, framework) for p in new_paths)
-        ):
-            return f"{framework} is configured to run no test that could be placed for it"
+        free = [new for new in candidates_for_new if new not in self.paths]
+        new_path = next((new for new in free if self.accepts(new, framework)), None)
         if new_path is None:
-            return "every name for a new test of it is taken"
+            return self._why_there_is_no_place(free, framework)
         target = own[0] if own else new_path
         return FileTests(framework=framework, tests=tests, target=target, new_path=new_path)
 
@@ -74,8 +68,18 @@ class SuiteLayout:
         return (
             path not in self.paths
             and self.suites.collects(path, framework)
+            and self.suites.undecided_by(path, framework) is None
             and not self.suites.breaks_session(path, framework)
         )
+
+    def _why_there_is_no_place(self, free: Sequence[str], framework: Framework) -> str:
+        collected = [path for path in free if self.suites.collects(path, framework)]
+        if free and not collected:
+            return f"{framework} is configured to run no test that could be placed for it"
+        undecided = (self.suites.undecided_by(path, framework) for path in collected)
+        if file := next(filter(None, undecided), None):
+            return f"what {file} keeps pytest from collecting is not written as literals"
+        return "every name for a new test of it is taken"
 
     def _is_only_for(self, test: str, path: str, framework: Framework) -> bool:
         if framework == "go":

@@ -32,12 +32,22 @@ class PytestConfig:
     """`norecursedirs`."""
     ignored: tuple[str, ...] = ()
     """`--ignore` of `addopts`, relative to the repository."""
+    functions: tuple[str, ...] = ("test",)
+    """`python_functions`: beginnings of names, or patterns."""
+    classes: tuple[str, ...] = ("Test",)
+    """`python_classes`."""
     imports_by_path: bool = False
     """`--import-mode=importlib`: two tests may have the same name."""
 
     def has_test_name(self, path: str) -> bool:
         """Return whether the name of a file is that of a test, and of nothing else."""
         return self.matches(path, "*.py")
+
+    def unusual_names(self) -> dict[str, tuple[str, ...]]:
+        """Return the names that tests must have, by kind, where they are not pytest's defaults."""
+        usual = PytestConfig()
+        names = {"functions": self.functions, "classes": self.classes}
+        return {kind: own for kind, own in names.items() if own != getattr(usual, kind)}
 
     def matches(self, path: str, but: str = "") -> bool:
         """Return whether the name of a file matches `python_files`, one pattern left out."""
@@ -55,21 +65,26 @@ class PytestConfig:
 
         *folders* are all folders of the repository: `testpaths` of which none exists do not count.
         """
-        inner = path.removeprefix(f"{self.folder}/") if self.folder else path
-        is_ignored = any(
-            fnmatch.fnmatchcase(part, pattern)
-            for part in PurePosixPath(inner).parts[:-1]
-            for pattern in self.ignored_folders
-            if not (pattern == ".*" and part == ".")
-        ) or any(f"{path}/".startswith(f"{place}/") for place in self.ignored)
-        roots = self.existing_roots(folders)
+        roots = self.existing_roots(folders) or (self.folder,)
         return (
             self.matches(path)
-            and not is_ignored
-            and (
-                not roots
-                or any(f"{path}/".startswith(f"{root}/" if root else "") for root in roots)
+            and not any(f"{path}/".startswith(f"{place}/") for place in self.ignored)
+            and any(
+                f"{path}/".startswith(f"{root}/" if root else "")
+                and not self._is_in_ignored_folder(path, root)
+                for root in roots
             )
+        )
+
+    def _is_in_ignored_folder(self, path: str, root: str) -> bool:
+        """Return whether `norecursedirs` keeps pytest from a file below a folder it starts in."""
+        between = (f for f in parent_folders(path) if len(f) > len(root))
+        return any(
+            fnmatch.fnmatchcase(f"/{folder}", f"*/{pattern}")
+            if "/" in pattern
+            else fnmatch.fnmatchcase(PurePosixPath(folder).name, pattern)
+            for folder in between
+            for pattern in self.ignored_folders
         )
 
     def existing_roots(self, folders: Collection[str]) -> tuple[str, ...]:
@@ -112,6 +127,8 @@ def _config(folder: str, options: Mapping[str, Any]) -> PytestConfig:
         patterns=_values(options, "python_files") or default.patterns,
         ignored_folders=_values(options, "norecursedirs") or default.ignored_folders,
         ignored=tuple(join_path(folder, i.removeprefix("./").strip("/")) for i in ignored),
+        functions=_values(options, "python_functions") or default.functions,
+        classes=_values(options, "python_classes") or default.classes,
         imports_by_path="--import-mode=importlib" in arguments
         or ("--import-mode", "importlib") in pairwise(arguments),
     )

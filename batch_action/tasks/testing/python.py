@@ -1,6 +1,7 @@
 """Check that a Python test file extends another one: nothing is lost, redefined or disabled."""
 
 import ast
+import fnmatch
 import io
 import re
 import tokenize
@@ -25,11 +26,50 @@ REDEFINES_NAME = "redefines an existing name"
 RUNS_CODE = "adds code that runs outside of tests"
 
 
-def has_tests(text: str) -> bool:
-    """Return whether pytest would find a test in a text, by the default names."""
+def has_tests(
+    text: str, functions: Sequence[str] = ("test",), classes: Sequence[str] = ("Test",)
+) -> bool:
+    """Return whether pytest would find a test in a text.
+
+    *functions* and *classes* are its `python_functions` and `python_classes`.
+    """
+    return any(not name.endswith(".") for name in _tests(text, functions, classes))
+
+
+def repeated_tests(text: str, functions: Sequence[str], classes: Sequence[str]) -> set[str]:
+    """Return the tests and test classes that a later one of the same name replaces."""
+    counts = Counter(_tests(text, functions, classes))
+    return {name.rstrip(".") for name, count in counts.items() if count > 1}
+
+
+def _tests(text: str, functions: Sequence[str], classes: Sequence[str]) -> Iterator[str]:
+    """Yield each test that pytest would find, `TestA.test_b`, and each class of tests, `TestA.`."""
     tree = python.parse(text)
-    names = (node.name for node in ast.walk(tree) if isinstance(node, Definition)) if tree else ()
-    return any(name.startswith(("test", "Test")) for name in names)
+    todo = [("", functions, statement) for statement in (tree.body if tree else ())]
+    while todo:
+        prefix, names, node = todo.pop()
+        if isinstance(node, ast.ClassDef):
+            is_case = any(ast.unparse(base).endswith("TestCase") for base in node.bases)
+            if is_case or _is_named(node.name, classes):
+                yield f"{prefix}{node.name}."
+                inner = ("test",) if is_case else functions
+                todo += [(f"{prefix}{node.name}.", inner, each) for each in node.body]
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if _is_named(node.name, names):
+                yield f"{prefix}{node.name}"
+        elif isinstance(node, ast.If | ast.Try | ast.With):
+            # Of several branches one runs: a name in each of them is defined once.
+            todo += [(prefix, names, each) for each in node.body]
+
+
+def _is_named(name: str, patterns: Sequence[str]) -> bool:
+    """Return whether a name begins like one of the patterns, or matches it."""
+    return any(
+        fnmatch.fnmatchcase(name, pattern)
+        if re.search(r"[*?\[]", pattern)
+        else name.startswith(pattern)
+        for pattern in patterns
+    )
 
 
 def lines_run_at_import(text: str) -> list[int]:

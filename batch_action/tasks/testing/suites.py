@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from batch_action.tasks.testing import names
+from batch_action.tasks.testing import conftest, names
 from batch_action.tasks.testing.frameworks import Framework, parent_folders, project_of
 from batch_action.tasks.testing.pytest_config import PytestConfig, pytest_config_of
 from batch_action.tasks.testing.script_config import ScriptSuite, suites_of
@@ -118,12 +118,17 @@ class Suites:
         """Return whether the framework runs a file at this path when it is given no path."""
         match framework:
             case "pytest":
-                return self.pytest_config(path).collects(path, self.folders)
+                collects = self.pytest_config(path).collects(path, self.folders)
+                return collects and not conftest.ignores(path, self.manifests)
             case "go":
                 return path.endswith("_test.go")
             case "jest" | "vitest" | "mocha":
                 suites = self.script_suites(path, framework)
                 return any(suite.collects(path) for suite in suites)
+
+    def undecided_by(self, path: str, framework: Framework) -> str | None:
+        """Return the file whose code decides whether a test is collected; None if there is none."""
+        return conftest.unreadable_above(path, self.manifests) if framework == "pytest" else None
 
     def breaks_session(self, path: str, framework: Framework) -> bool:
         """Return whether a new test at this path would stop pytest.

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from tree_sitter import Node
 
@@ -84,8 +84,54 @@ def is_exclusive(text: str, language: str) -> bool:
 def go_package(text: str) -> str:
     """Return the name in a Go file's package clause; empty if it has none."""
     tree = treesitter.parse(text, "go")
-    nodes = _code_children(tree.root_node) if tree else []
-    return next((_text(n).split()[-1] for n in nodes if n.type == "package_clause"), "")
+    return _package_of(tree.root_node) if tree else ""
+
+
+def _package_of(root: Node) -> str:
+    clauses = (node for node in _code_children(root) if node.type == "package_clause")
+    return next((_text(clause).split()[-1] for clause in clauses), "")
+
+
+def go_names(text: str) -> tuple[str, frozenset[str]]:
+    """Return the package of a Go file, and the names that it declares for the whole package."""
+    tree = treesitter.parse(text, "go")
+    if tree is None:
+        return "", frozenset()
+    return _package_of(tree.root_node), frozenset(_package_names(tree.root_node))
+
+
+def _package_names(root: Node) -> Iterator[str]:
+    return (
+        name
+        for node in _code_children(root)
+        if node.type not in IMPORTS
+        for name in _declared_names(node)
+        if name != "init"
+    )
+
+
+def names_declared_twice(text: str, language: str, package_texts: Iterable[str]) -> set[str]:
+    """Return the names that a test file declares twice, or its Go package declares, too.
+
+    Neither would compile. *package_texts*: the other files of the folder, of any package.
+    """
+    tree = treesitter.parse(text, language)
+    if tree is None:
+        return set()
+    root = tree.root_node
+    counts = Counter(_package_names(root) if language == "go" else _script_names(root))
+    taken: set[str] = set()
+    if language == "go":
+        own = _package_of(root)
+        taken = {name for p, names in map(go_names, package_texts) if p == own for name in names}
+    return {name for name, count in counts.items() if count > 1 or name in taken}
+
+
+def _script_names(root: Node) -> Iterator[str]:
+    """Yield the names that a script may declare only once; those of types may be repeated."""
+    for node in _code_children(root):
+        if node.type in ("lexical_declaration", "class_declaration"):
+            yield from _declared_names(node)
 
 
 def lines_run_at_import(text: str, language: str) -> list[int]:
@@ -172,7 +218,12 @@ def _declared_names(node: Node) -> Iterator[str]:
         yield from _names_declared_in(node)
     elif node.type in DECLARATIONS or node.type in DECLARATION_PARTS:
         receiver = node.child_by_field_name("receiver")
-        prefix = "".join(_leaves(receiver)) if receiver is not None else ""
+        types = (
+            (child.child_by_field_name("type") for child in receiver.named_children)
+            if receiver
+            else ()
+        )
+        prefix = "".join(f"{''.join(_leaves(each))}." for each in types if each).lstrip("*")
         names = (_text(name) for name in node.children_by_field_name("name"))
         yield from (prefix + name for name in names if name not in ("_", ","))
 
