@@ -6,29 +6,10 @@ passwords in URLs and connection strings, and in configuration files what a name
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from string import ascii_letters, digits
-
-from detect_secrets.plugins.artifactory import ArtifactoryDetector
-from detect_secrets.plugins.aws import AWSKeyDetector
-from detect_secrets.plugins.azure_storage_key import AzureStorageKeyDetector
-from detect_secrets.plugins.base import RegexBasedDetector
-from detect_secrets.plugins.discord import DiscordBotTokenDetector
-from detect_secrets.plugins.github_token import GitHubTokenDetector
-from detect_secrets.plugins.gitlab_token import GitLabTokenDetector
-from detect_secrets.plugins.jwt import JwtTokenDetector
-from detect_secrets.plugins.mailchimp import MailchimpDetector
-from detect_secrets.plugins.npm import NpmDetector
-from detect_secrets.plugins.openai import OpenAIDetector
-from detect_secrets.plugins.pypi_token import PypiTokenDetector
-from detect_secrets.plugins.sendgrid import SendGridDetector
-from detect_secrets.plugins.slack import SlackDetector
-from detect_secrets.plugins.square_oauth import SquareOAuthDetector
-from detect_secrets.plugins.stripe import StripeDetector
-from detect_secrets.plugins.telegram_token import TelegramBotTokenDetector
-from detect_secrets.plugins.twilio import TwilioKeyDetector
 
 MASK = "•"
 
@@ -38,35 +19,41 @@ _OVERLAP_CHARS = 1536
 
 _Span = tuple[int, int]
 
-# A detector runs only on lines that match its trigger, in lower case; most lines match none. Most
-# texts are not searched for it: they have none of the words, and no match within a long run.
-_TRIGGERS: tuple[tuple[RegexBasedDetector, tuple[str, ...], str], ...] = (
-    (AWSKeyDetector(), ("aws",), r"aws|(?:a3t[a-z0-9]|abia|acca|akia|asia)[0-9a-z]{16}"),
-    (ArtifactoryDetector(), ("akc",), r"akc[a-z0-9]{10}"),
-    (AzureStorageKeyDetector(), ("accountkey=",), r"accountkey="),
-    (DiscordBotTokenDetector(), (), r"\.[a-z\d_-]{6}\.[a-z\d_-]{27}"),
-    (GitHubTokenDetector(), (), r"gh[pousr]_"),
-    (GitLabTokenDetector(), (), r"gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-|gr1348941"),
-    (JwtTokenDetector(), ("eyj",), r"eyj"),
-    (MailchimpDetector(), (), r"[0-9a-z]-us\d"),
-    (NpmDetector(), (":_authtoken=",), r":_authtoken="),
-    (OpenAIDetector(), (), r"t3blbkfj"),
-    (PypiTokenDetector(), (), r"pypi-age"),
-    (SendGridDetector(), (), r"sg\.[a-z0-9_-]{22}\."),
-    (SlackDetector(), ("xox", "hooks.slack.com"), r"xox[abposr]-|hooks\.slack\.com"),
-    (SquareOAuthDetector(), ("sq0csp-",), r"sq0csp-"),
-    (StripeDetector(), (), r"k_live_"),
-    (TelegramBotTokenDetector(), (":aa",), r":aa[0-9a-z_-]{33}"),
-    (TwilioKeyDetector(), (), r"(?:ac|sk)[a-z0-9]{32}"),
-)
-_DETECTORS = tuple((detector, words, re.compile(trigger)) for detector, words, trigger in _TRIGGERS)
+# Most texts have no secret, and to see that must be cheap. What a secret has in lower case, by
+# detector: within a long run (see `_long_runs`), else one of the two words, the second one in a
+# text with a value (see `_LONG_VALUE`). The detector runs on the lines that match.
+_TRIGGERS: Mapping[str, tuple[str, str, str]] = {
+    "artifactory": (r"akc[a-z0-9]{10}", "akc", ""),
+    "aws": (r"aws|(?:a3t[a-z0-9]|abia|acca|akia|asia)[0-9a-z]{16}", "", "aws"),
+    "azure": (r"accountkey=", "", ""),
+    "discord": (r"\.[a-z\d_-]{6}\.[a-z\d_-]{27}", "", ""),
+    "github": (r"gh[pousr]_", "", ""),
+    "gitlab": (r"gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-|gr1348941", "", ""),
+    "jwt": (r"eyj", "eyj", ""),
+    "mailchimp": (r"[0-9a-z]-us\d", "", ""),
+    "npm": (r":_authtoken=", ":_authtoken=", ""),
+    "openai": (r"t3blbkfj", "", ""),
+    "pypi": (r"pypi-age", "", ""),
+    "sendgrid": (r"sg\.[a-z0-9_-]{22}\.", "", ""),
+    "slack": (r"xox[abposr]-|hooks\.slack\.com", "xox", ""),
+    "square": (r"sq0csp-", "sq0csp-", ""),
+    "stripe": (r"k_live_", "", ""),
+    "telegram": (r":aa[0-9a-z_-]{33}", "", ":aa"),
+    "twilio": (r"(?:ac|sk)[a-z0-9]{32}", "", ""),
+}
+_ANY_TRIGGER = re.compile("|".join(trigger for trigger, _, _ in _TRIGGERS.values()))
 
 _MIN_RUN = 20
 """The shortest token of a format with a prefix, or of a detector without words."""
 _LONG_RUN = b"a" * _MIN_RUN
-_RUN_CHARS = frozenset(f"{ascii_letters}{digits}_-.+/=$".encode())
+_RUN_CHARS = frozenset(f"{ascii_letters}{digits}_-.+/=$%@~".encode())
 """The characters of prefixes and of what follows them."""
 _RUN_CLASSES = bytes(ord("a" if byte in _RUN_CHARS else " ") for byte in range(256))
+
+_LONG_VALUE = re.compile(r"[A-Za-z0-9+/%]{20}|[\w@=-]{35}|Q~", re.ASCII)
+"""Within the long runs of each text with a secret of an expression of `secret_formats.toml`."""
+_SHORT_VALUES = ("airtable", "basic ", "bearer ")
+"""The words of those whose secrets may be shorter."""
 
 _ALPHABETS = {
     "d": "[0-9]",
@@ -88,6 +75,7 @@ _URL_PASSWORD = re.compile(r"://[^\s:/@\"'`<>]{0,200}:([^\s/\"'`<>]{3,300})@")
 _CONNECTION_PASSWORD = re.compile(
     r"(?:^|[;\"'\s=])(?:password|pwd)\s*=\s*([^;\"'\s]{3,300})", re.IGNORECASE | re.MULTILINE
 )
+_PASSWORD_WORD = re.compile(r"password|pwd")
 _PART = r"\b(?:server|data source|host|uid|user id|user|accountendpoint)\s*="
 _PART_BEFORE = re.compile(rf"{_PART}[^;\n]*;", re.IGNORECASE)
 _PART_AFTER = re.compile(rf";\s*{_PART}", re.IGNORECASE)
@@ -101,7 +89,9 @@ _OTHER_PASSWORD = re.compile(
     r"|\bsshpass[^\S\n]+-p[^\S\n]*[\"']?([^\s;&|<>\"'`]{3,300})",
     re.IGNORECASE,
 )
-_OTHER_WORDS = ("password=", "passwd=", "pwd=", "@tcp(", "@unix(", "curl", "wget", "sshpass")
+_OTHER_WORD = re.compile(r"pass(?:word|wd)=|pwd=|@(?:tcp|unix)\(|curl|wget|sshpass")
+"""In lower case, on the line of each."""
+_COMMANDS = ("curl", "wget", "sshpass")
 _CONNECTION_CHARS = 500
 """Around a password, where the other parts of its connection string are."""
 
@@ -183,9 +173,18 @@ def _formats() -> tuple[list[tuple[str, re.Pattern[str]]], list[tuple[str, re.Pa
     return with_prefix, patterns
 
 
+@cache
+def _any_prefix() -> re.Pattern[str]:
+    """Return what finds the prefix of one of our formats where it begins a word."""
+    by_letter: dict[str, list[str]] = {}
+    for prefix, _ in _formats()[0]:
+        by_letter.setdefault(prefix[0], []).append(re.escape(prefix[1:]))
+    letters = "|".join(f"{x}(?:{'|'.join(rests)})" for x, rests in by_letter.items())
+    return re.compile(f"[^A-Za-z0-9](?:{letters})")
+
+
 _LOWER = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _TAIL = re.compile(r"[A-Za-z0-9_\-]*")
-_JWT_TAIL = re.compile(r"[A-Za-z0-9_\-.=]*")
 
 
 def mask(text: str, path: str = "") -> tuple[str, int]:
@@ -213,8 +212,32 @@ def mask(text: str, path: str = "") -> tuple[str, int]:
 def _token_spans(text: str, lower: str) -> Iterator[_Span]:
     with_prefix, patterns = _formats()
     runs = _long_runs(text)
-    for prefix, rest in with_prefix:
-        # Far faster than an expression: most texts have no prefix at all.
+    if _any_prefix().search(runs):
+        yield from _spans_with_prefix(text, runs, with_prefix)
+    has_value = _LONG_VALUE.search(runs) is not None
+    for keyword, pattern in patterns:
+        if (has_value or keyword in _SHORT_VALUES) and keyword in lower:
+            yield from (match.span(pattern.groups) for match in pattern.finditer(text))
+    lower_runs = runs.lower()
+    has_trigger = _ANY_TRIGGER.search(lower_runs) is not None
+    for name, (expression, word, word_with_value) in _TRIGGERS.items():
+        if (
+            (word and word in lower)
+            or (has_value and word_with_value and word_with_value in lower)
+            or (has_trigger and re.search(expression, lower_runs))
+        ):
+            # Only here: the detectors take long to import.
+            from batch_action.clients.secret_detectors import find_secrets  # noqa: PLC0415
+
+            for start, piece in _pieces_with_trigger(text, lower, re.compile(expression)):
+                yield from ((start + a, start + b) for a, b in find_secrets(name, piece))
+
+
+def _spans_with_prefix(
+    text: str, runs: str, formats: Iterable[tuple[str, re.Pattern[str]]]
+) -> Iterator[_Span]:
+    """Yield the tokens of the formats (prefix, rest) of which a prefix is in the long runs."""
+    for prefix, rest in formats:
         at = text.find(prefix) if prefix in runs else -1
         while at >= 0:
             end = at + len(prefix)
@@ -223,25 +246,16 @@ def _token_spans(text: str, lower: str) -> Iterator[_Span]:
                 tail = _TAIL.match(text, match.end())
                 yield at, (end := tail.end() if tail else match.end())
             at = text.find(prefix, end)
-    for keyword, pattern in patterns:
-        if keyword in lower:
-            yield from (match.span(pattern.groups) for match in pattern.finditer(text))
-    lower_runs = runs.lower()
-    for detector, words, trigger in _DETECTORS:
-        if not (any(word in lower for word in words) or trigger.search(lower_runs)):
-            continue
-        for start, piece in _pieces_with_trigger(text, lower, trigger):
-            yield from ((start + a, start + b) for a, b in _secret_spans(detector, piece))
 
 
 def _long_runs(text: str) -> str:
-    """Return the runs of at least `_MIN_RUN` characters that tokens consist of, a line each.
+    """Return the runs of at least `_MIN_RUN` characters that tokens consist of, a line end each.
 
     They are a small share of a text, and all that has to be searched for most formats.
     """
     data = text.encode("utf-8", "replace")
     classes = data.translate(_RUN_CLASSES)
-    runs, at = [], classes.find(_LONG_RUN)
+    runs, at = [b""], classes.find(_LONG_RUN)
     while at >= 0:
         end = classes.find(b" ", at)
         end = len(classes) if end < 0 else end
@@ -258,17 +272,41 @@ def is_configuration(path: str) -> bool:
 
 def _password_spans(text: str, lower: str) -> Iterator[_Span]:
     """Yield the passwords in URLs and connection strings."""
-    if "://" in text:
+    if "@" in text and "://" in text:
         yield from _literals(_URL_PASSWORD.finditer(text))
-    has_password = "password" in lower or "pwd" in lower
-    for match in _CONNECTION_PASSWORD.finditer(text) if has_password else ():
+    has_password = "passw" in lower or "pwd" in lower
+    for match in _connection_passwords(text, lower) if has_password else ():
         start = max(text.rfind("\n", 0, match.start()) + 1, match.start() - _CONNECTION_CHARS)
         before = text[start : match.start() + 1]
         after = text[match.end() : match.end() + _CONNECTION_CHARS].partition("\n")[0]
         if _PART_BEFORE.search(before) or _PART_AFTER.match(after):
             yield from _literals([match])
-    if any(word in lower for word in _OTHER_WORDS):
-        yield from _literals(_OTHER_PASSWORD.finditer(text))
+    if has_password or "@" in text or any(word in lower for word in _COMMANDS):
+        for start, end in _lines_with(_OTHER_WORD, lower):
+            yield from _literals(_OTHER_PASSWORD.finditer(text, start, end))
+
+
+def _connection_passwords(text: str, lower: str) -> Iterator[re.Match[str]]:
+    """Yield the matches of `_CONNECTION_PASSWORD`, looked for at its words only."""
+    end = 0
+    for word in _PASSWORD_WORD.finditer(lower):
+        # With the character before it; at the beginning of the text there is none.
+        start = max(word.start() - 1, 0)
+        if start >= end and (match := _CONNECTION_PASSWORD.match(text, start)):
+            yield match
+            end = match.end()
+
+
+def _lines_with(word: re.Pattern[str], lower: str) -> Iterator[_Span]:
+    """Yield the start and the end of each line that has a match of *word*."""
+    end = -1
+    for match in word.finditer(lower):
+        if match.start() < end:
+            continue
+        start = lower.rfind("\n", 0, match.start()) + 1
+        end = lower.find("\n", match.start())
+        end = len(lower) if end < 0 else end
+        yield start, end
 
 
 def _assignment_spans(text: str, lower: str) -> Iterator[_Span]:
@@ -303,34 +341,12 @@ def _pieces_with_trigger(
     text: str, lower: str, trigger: re.Pattern[str]
 ) -> Iterator[tuple[int, str]]:
     """Yield (offset, text) of each line with the trigger, long lines in overlapping windows."""
-    end = -1
-    for match in trigger.finditer(lower):
-        if match.start() < end:
-            continue
-        start = text.rfind("\n", 0, match.start()) + 1
-        end = text.find("\n", match.start())
-        end = len(text) if end < 0 else end
+    for start, end in _lines_with(trigger, lower):
         for at in range(
             start, max(end - _OVERLAP_CHARS, start + 1), _WINDOW_CHARS - _OVERLAP_CHARS
         ):
             if trigger.search(lower, at, min(at + _WINDOW_CHARS, end)):
                 yield at, text[at : min(at + _WINDOW_CHARS, end)]
-
-
-def _secret_spans(detector: RegexBasedDetector, line: str) -> Iterator[_Span]:
-    jwt = isinstance(detector, JwtTokenDetector)
-    # The group is the secret itself for these two, but only its prefix for the others.
-    grouped = isinstance(detector, (AWSKeyDetector, NpmDetector))
-    for pattern in detector.denylist:
-        for match in pattern.finditer(line):
-            start, end = match.span(1) if grouped and pattern.groups else match.span()
-            if start and line[start - 1].isalnum() and line[start].isalnum():
-                continue  # inside a longer word: a hash, not a token
-            if jwt and not JwtTokenDetector.is_formally_valid(match[0]):
-                continue
-            # Detectors end at the shortest valid length, and before a JWT's signature.
-            tail = (_JWT_TAIL if jwt else _TAIL).match(line, end)
-            yield start, tail.end() if tail else end
 
 
 def _merge(spans: Sequence[_Span]) -> list[_Span]:
