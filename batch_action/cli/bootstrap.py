@@ -16,13 +16,13 @@ from batch_action.clients.actions_runner import Runner, github_context, read_eve
 from batch_action.clients.artifacts import ArtifactService
 from batch_action.clients.console import Console
 from batch_action.clients.git import GitRepo
-from batch_action.clients.github.client import ACTIONS_BOT
 from batch_action.clients.github.clients import GitHubClients, open_github_clients
 from batch_action.clients.webhooks import Webhooks
 from batch_action.config.loading import Assignment, assign_tasks, load_settings, requirement_of
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, GitHubError, full_history
+from batch_action.models.github import ACTIONS_BOT
 from batch_action.models.github_context import (
     PULL_REQUEST_EVENT,
     BranchRun,

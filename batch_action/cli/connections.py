@@ -10,7 +10,6 @@ import httpx2
 from pydantic import SecretStr
 
 from batch_action.clients.actions_runner import Runner
-from batch_action.clients.github.client import GitHubClient
 from batch_action.clients.http import LoggedClient, network_variables
 from batch_action.config.inputs import AWS_REGION_PATTERN
 from batch_action.config.settings import Settings
@@ -144,6 +143,8 @@ def find_newest_version(environ: Mapping[str, str], repository: str, major: str)
 
     Raises GitHubError or ConfigError.
     """
+    from batch_action.clients.github.client import GitHubClient
+
     configure_network(environ)
     token = environ.get("GITHUB_TOKEN")
     with GitHubClient(

@@ -1,4 +1,7 @@
-"""Run the commands that work on the tasks of a run: open their contexts, report what they did."""
+"""Run the commands that work on the tasks of a run: open their contexts, report what they did.
+
+The modules of a command are imported when it runs: those of `collect` take as long as a small plan.
+"""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,48 +10,29 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batch_action.cli.bootstrap import build_context, build_contexts
 from batch_action.cli.invocation import Invocation
 from batch_action.cli.options import inputs_from_flags
 from batch_action.clients.actions_runner import Runner, read_inputs
 from batch_action.clients.http import CALLS
-from batch_action.commands.baseline import baseline
-from batch_action.commands.cancel import cancel
-from batch_action.commands.collect import collect
-from batch_action.commands.plan import plan, print_total
-from batch_action.commands.propose import propose
-from batch_action.commands.run import (
+from batch_action.commands.each_task import (
     ErrorReporter,
     FindOwner,
-    owner_in_ledgers,
-    recover_owner,
-    run,
     run_for_each_task,
     run_without_ledger,
 )
-from batch_action.commands.status import describe_savings, status
-from batch_action.commands.status import print_total as print_savings
-from batch_action.commands.submit import submit, submit_pull_requests
 from batch_action.context import RunContext
 from batch_action.errors import Interrupted
 from batch_action.models.report import SavingsByPeriod
 from batch_action.publishers import job_summary
-from batch_action.publishers.pull_request import eligibility
-from batch_action.requests.planner import Plan
 
-COMMANDS: Mapping[str, Callable[..., int]] = {
-    "submit": submit,
-    "collect": collect,
-    "cancel": cancel,
-    "plan": plan,
-    "status": status,
-}
+if TYPE_CHECKING:
+    from batch_action.requests.planner import Plan
+
 REPORTING = ("plan", "status", "cancel", "baseline")
 """The commands that add what they report to `data`; of the others it is the outputs."""
-OWNERS: Mapping[str, FindOwner] = {"collect": recover_owner, "cancel": owner_in_ledgers}
-"""Which task runs a command for `batch-id`."""
 
 
 def execute(name: str, invocation: Invocation, values: dict[str, Any], **options: Any) -> int:
@@ -78,6 +62,8 @@ def execute(name: str, invocation: Invocation, values: dict[str, Any], **options
             ]
         invocation.output.data["tasks"] = data
         if name == "status":
+            from batch_action.commands.status import describe_savings
+
             invocation.output.data["savings"] = describe_savings(SavingsByPeriod.sum(saved))
 
 
@@ -154,6 +140,8 @@ class _CallPrinter(logging.Handler):
 
 def _reviewing_contexts(contexts: Sequence[RunContext]) -> tuple[RunContext, ...]:
     """Return the tasks that review this pull request; without any, annotate the reason."""
+    from batch_action.publishers.pull_request import eligibility
+
     reasons = [eligibility.skip_reason(ctx) for ctx in contexts]
     eligible = tuple(c for c, reason in zip(contexts, reasons, strict=True) if reason is None)
     if not eligible:
@@ -167,24 +155,56 @@ def _run_command(
     """Run a command for every task and return the exit code."""
     match name:
         case "run":
+            from batch_action.commands.run import run
+
             return run(contexts, report_error)
         case "propose":
+            from batch_action.commands.propose import propose
+
             return run_without_ledger(contexts[:1], propose, report_error)
         case "baseline":
+            from batch_action.commands.baseline import baseline
+
             return run_without_ledger(contexts, partial(baseline, **options), report_error)
-        case "plan" if len(contexts) > 1 and options.get("data") is None:
-            plans: list[Plan] = []
-            command = partial(plan, **options, plans=plans)
-            code = run_for_each_task(contexts, (command,), report_error)
-            if plans:
-                print_total(contexts, plans)
-            return code
-        case "status" if len(contexts) > 1 and options.get("data") is None:
+        case "plan":
+            return _plan(contexts, report_error, **options)
+        case "status":
+            from batch_action.commands.status import print_total, status
+
             code = run_for_each_task(contexts, (partial(status, **options),), report_error)
-            print_savings(contexts[0].console, options["saved"])
+            if len(contexts) > 1 and options.get("data") is None:
+                print_total(contexts[0].console, options["saved"])
             return code
         case _:
-            command = partial(COMMANDS[name], **options)
-            owner = OWNERS.get(name)
-            steps = (command, submit_pull_requests)[: 1 + (name == "submit")]
-            return run_for_each_task(contexts, steps, report_error, find_owner=owner)
+            commands, find_owner = _commands_on_batches(name, **options)
+            return run_for_each_task(contexts, commands, report_error, find_owner=find_owner)
+
+
+def _plan(contexts: Sequence[RunContext], report_error: ErrorReporter, **options: Any) -> int:
+    """Plan every task; of several, print at the end what they cost together."""
+    from batch_action.commands.plan import plan, print_total
+
+    plans: list[Plan] = []
+    code = run_for_each_task(contexts, (partial(plan, **options, plans=plans),), report_error)
+    if len(contexts) > 1 and options.get("data") is None and plans:
+        print_total(contexts, plans)
+    return code
+
+
+def _commands_on_batches(
+    name: str, **options: Any
+) -> tuple[tuple[Callable[..., int], ...], FindOwner | None]:
+    """Return the steps of `submit`, `collect` or `cancel`, and who runs them for `batch-id`."""
+    if name == "submit":
+        from batch_action.commands.submit import submit, submit_pull_requests
+
+        return (submit, submit_pull_requests), None
+    from batch_action.commands.run import owner_in_ledgers, recover_owner
+
+    if name == "collect":
+        from batch_action.commands.collect import collect
+
+        return (collect,), recover_owner
+    from batch_action.commands.cancel import cancel
+
+    return (partial(cancel, **options),), owner_in_ledgers

@@ -15,7 +15,8 @@ from batch_action.ledger import store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.files import SkipKind, SkippedFile
 from batch_action.models.requests import ModelCheck, SubmissionMode
-from batch_action.publishers import job_summary, pipeline
+from batch_action.publishers import job_summary
+from batch_action.publishers.last_report import read_last_reported_head
 from batch_action.requests import planner
 from batch_action.requests.planner import Plan
 from batch_action.tasks.task import Task
@@ -49,7 +50,7 @@ def plan(
         ctx.warn(f"`submit` would send nothing here. {reason}")
     session = session or store.load(ctx)
     ctx, check = _check_models(ctx, exact=exact)
-    head = pipeline.read_last_reported_head(ctx, session.view)
+    head = read_last_reported_head(ctx, session.view)
     plan = planner.prepare(ctx, session, lambda: check, exact=exact, last_reported_head=head)
     if show_request is not None:
         print_requests(plan, show_request)

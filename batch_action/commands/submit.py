@@ -14,7 +14,8 @@ from batch_action.ledger import pull_requests, spend, store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.github import PullRequest
 from batch_action.models.requests import SubmissionMode
-from batch_action.publishers import job_summary, pipeline
+from batch_action.publishers import job_summary
+from batch_action.publishers.last_report import read_last_reported_head
 from batch_action.publishers.pull_request import collect as pull_request_collect
 from batch_action.publishers.pull_request import eligibility
 from batch_action.requests import planner
@@ -36,7 +37,7 @@ def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
     if session.view.open_intents:
         lost_creates.resolve_open_intents(ctx.require_anthropic(), session, ctx.warn)
     batch_submit.check_destinations(ctx)
-    head = pipeline.read_last_reported_head(ctx, session.view)
+    head = read_last_reported_head(ctx, session.view)
     plan = planner.prepare(
         ctx, session, partial(batch_submit.check_models, ctx), last_reported_head=head
     )

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from batch_action.clients.git import GitRepo
-from batch_action.clients.github.actions import Actions, ArtifactRefusedError
-from batch_action.clients.github.errors import RefusedError
+from batch_action.clients.github.errors import ArtifactRefusedError, RefusedError
 from batch_action.errors import GitHubError
 from batch_action.ledger import codec, pull_requests, trust
 from batch_action.ledger.names import LONGEST_LOOK, OwnArtifact, RunArtifacts
@@ -22,6 +22,9 @@ from batch_action.ledger.view import LedgerView
 from batch_action.models.github import Artifact, WorkflowRun
 from batch_action.models.github_context import PULL_REQUEST_EVENT
 from batch_action.models.ledger import Dismissed, Fact, Ledger, disagree, merge
+
+if TYPE_CHECKING:  # PyGithub takes long to import
+    from batch_action.clients.github.actions import Actions
 
 MAX_LOOKS = 8
 FULL_PAGE = 100
@@ -43,7 +46,7 @@ class ArtifactReader:
     """List and read the artifacts of a ledger; the results are filled in place."""
 
     access: LedgerAccess
-    actions: Actions
+    actions: "Actions"
     clock: Callable[[], datetime]
     git: GitRepo | None = None
     """The clone, if there is one: it is asked about commits before GitHub is."""

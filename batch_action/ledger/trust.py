@@ -6,10 +6,9 @@ artifact no later run would trust sends nothing.
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from batch_action.clients.git import GitRepo
-from batch_action.clients.github.actions import Actions
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.ledger import codec
@@ -18,6 +17,9 @@ from batch_action.models.github_context import PULL_REQUEST_EVENT
 from batch_action.models.ledger import Ledger
 from batch_action.models.requests import digest
 from batch_action.text import task_slug
+
+if TYPE_CHECKING:  # PyGithub takes long to import
+    from batch_action.clients.github.actions import Actions
 
 TRUSTED_EVENTS = frozenset({"schedule", "push", "workflow_dispatch", "repository_dispatch"})
 """Events whose workflow and code come from the branch itself."""
@@ -118,7 +120,7 @@ def refusal_of_artifact(artifact: Artifact, repository_id: str, max_bytes: int) 
 class BranchHistory:
     """What tells the runs of a branch from those of a tag with its name: the branch's commits."""
 
-    actions: Actions
+    actions: "Actions"
     git: GitRepo | None
     """The clone, which is asked first; None where there is none."""
     names: dict[str, str] = field(default_factory=dict)

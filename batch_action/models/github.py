@@ -4,6 +4,8 @@ from datetime import datetime
 
 from pydantic.dataclasses import dataclass
 
+ACTIONS_BOT = "github-actions[bot]"
+"""The account that a workflow's token acts as."""
 TOOL_NAME = "batch-action"
 """The tool name of this package's SARIF analyses in code scanning."""
 

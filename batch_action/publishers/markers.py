@@ -7,13 +7,16 @@ outside cannot contain a marker, because `escape` breaks it.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from batch_action.clients.git import GitRepo
-from batch_action.clients.github.issues import Issues
 from batch_action.errors import GitHubError
 from batch_action.escape import attribute, plain, unattribute
 from batch_action.models.findings import Anchor, FindingState, Severity, TrackedFinding
 from batch_action.models.github import Issue
+
+if TYPE_CHECKING:  # PyGithub takes long to import
+    from batch_action.clients.github.issues import Issues
 
 SCHEMA = 1
 MAX_TITLE_CHARS = 120
@@ -105,7 +108,7 @@ def is_same_text(text: str, other: str) -> bool:
 
 
 def find_issues(
-    issues: Issues, destination: str, task: str, state_key: str, repository_id: str
+    issues: "Issues", destination: str, task: str, state_key: str, repository_id: str
 ) -> list[Issue]:
     """Find the issues of a task in one of the `DESTINATIONS`. Raises GitHubError."""
     kind, next_field = DESTINATIONS[destination]

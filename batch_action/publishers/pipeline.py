@@ -31,7 +31,6 @@ from batch_action.models.findings import (
 )
 from batch_action.models.ledger import Dismissed, Fact, Recheck
 from batch_action.models.report import DestinationResult, PublishResult, RunReport
-from batch_action.publishers import markers
 from batch_action.publishers.base import Publisher
 from batch_action.publishers.draft_pr import publisher as draft_pr
 from batch_action.publishers.issue import publisher as issue
@@ -164,29 +163,6 @@ def read_states(
         newest_first=tuple(sort_newest_first(states, ctx.git)),
         unreadable=tuple(unreadable.values()),
     )
-
-
-def read_last_reported_head(ctx: RunContext, view: LedgerView) -> str | None:
-    """Return the head that the published issues or alerts name, when the ledger records none.
-
-    None for a pull request, and when nothing was published. Raises GitHubError.
-    """
-    if ctx.run.pull_number or ctx.github is None or view.recorded_heads():
-        return None
-    head = ""
-    for name in markers.DESTINATIONS:
-        if not head and name in ctx.settings.report:
-            found = markers.find_issues(
-                ctx.github.issues,
-                name,
-                ctx.task.name,
-                ctx.settings.state_key,
-                ctx.github_context.repository_id,
-            )
-            head = markers.find_newest_head(found, ctx.git)
-    if not head and "sarif" in ctx.settings.report:
-        head = sarif.last_analyzed_commit(ctx)
-    return head or None
 
 
 def build_policy(

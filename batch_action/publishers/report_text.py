@@ -5,8 +5,7 @@ Unless it says otherwise, a function returns Markdown in which text from outside
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING
 
 from batch_action.escape import (
     breakable,
@@ -36,6 +35,9 @@ from batch_action.models.report import (
 from batch_action.publishers.links import format_link, link_lines
 from batch_action.publishers.markers import MAX_TITLE_CHARS
 from batch_action.text import format_dollars, plural, shorten_path
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 SEVERITY_ICONS = {
     Severity.CRITICAL: "🔴",
@@ -370,8 +372,11 @@ def _format_path(path: str) -> str:
 
 
 @cache
-def load_environment() -> Environment:
+def load_environment() -> "Environment":
     """Build the Jinja environment once; an undefined name in a template is an error."""
+    # Only here: a plan on a laptop renders no template.
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
+
     return Environment(
         loader=PackageLoader("batch_action", "publishers"),
         undefined=StrictUndefined,

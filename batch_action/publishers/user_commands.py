@@ -8,12 +8,15 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum, unique
+from typing import TYPE_CHECKING
 
 from batch_action.clients.github.errors import RefusedError
-from batch_action.clients.github.issues import Issues
 from batch_action.escape import code_span, plain
 from batch_action.models.findings import Dismissal, RecheckRequest
 from batch_action.models.github import BodyRevision, Issue, IssueComment
+
+if TYPE_CHECKING:  # PyGithub takes long to import
+    from batch_action.clients.github.issues import Issues
 
 MAX_REASON_CHARS = 300
 MAX_LISTED = 5
@@ -227,7 +230,7 @@ class UserCommands:
 def read_comments(
     comments: Sequence[IssueComment],
     fingerprints: Collection[str],
-    issues: Issues,
+    issues: "Issues",
     *,
     default: str | None = None,
 ) -> UserCommands:
@@ -287,7 +290,7 @@ def _accept(
 
 
 def read_checkboxes(
-    texts: Iterable[Issue | IssueComment], comments: Sequence[IssueComment], issues: Issues
+    texts: Iterable[Issue | IssueComment], comments: Sequence[IssueComment], issues: "Issues"
 ) -> UserCommands:
     """Read the ticked checkboxes in texts of ours as dismissals by the people who ticked them.
 
@@ -316,7 +319,7 @@ def _read_checkbox(
     url: str,
     revisions: Sequence[BodyRevision],
     own_texts: Collection[str],
-    issues: Issues,
+    issues: "Issues",
 ) -> UserCommands:
     newest = revisions[0].text if revisions else None
     if newest is not None and fingerprint not in parse_ticked(newest):

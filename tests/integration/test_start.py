@@ -10,6 +10,7 @@ import pytest
 
 from batch_action.cli import commands
 from batch_action.cli.group import SENTENCES
+from benchmarks import repositories
 from tests.documents.texts import ROOT
 from tests.harness.start import COMPLETIONS, STARTS, completion_variables, ratio_to_floor
 
@@ -70,6 +71,23 @@ def test_nothing_slow_is_imported(argv: tuple[str, ...]) -> None:
     assert set(imported).isdisjoint(SLOW_MODULES)
     if argv[0].startswith("--"):
         assert "pydantic" not in imported
+
+
+def test_a_plan_without_a_token_imports_no_service(tmp_path: Path) -> None:
+    repository = repositories.create(tmp_path / "repository", 3)
+    code = (
+        "import sys\nfrom batch_action.cli.main import enter\n"
+        f"options = ['--json', '--base', 'main~1', '--repo', {str(repository.folder)!r}]\n"
+        "code = enter(['plan', *options], {})\n"
+        "print('modules', code, *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code, *imported = done.stdout.rpartition("modules ")[2].split()
+    assert code == "0", done.stderr
+    # Each of them takes as long to import as a hundred files to plan.
+    slow = {"anthropic", "github", "requests", "detect_secrets", "jinja2", "markdown_it"}
+    assert set(imported) & slow == set()
+    assert "batch_action.requests.planner" in imported
 
 
 @pytest.mark.parametrize("name", SENTENCES)

@@ -26,9 +26,9 @@ from batch_action.models.findings import (
 )
 from batch_action.models.report import FileStatuses, RunReport
 from batch_action.publishers.sarif import texts
-from batch_action.publishers.sarif.document import category_of, render
+from batch_action.publishers.sarif.document import render
 from batch_action.publishers.sarif.reader import AnalysisState, is_same, parse
-from batch_action.publishers.sarif.texts import SCORES, parse_rule_id, rule_id
+from batch_action.publishers.sarif.texts import SCORES, category_of, parse_rule_id, rule_id
 from batch_action.sandbox.github import sarif as service
 from tests.harness import reports
 from tests.harness.reports import A, B, C

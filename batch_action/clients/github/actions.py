@@ -13,7 +13,13 @@ from github.Artifact import Artifact as GithubArtifact
 from github.WorkflowRun import WorkflowRun as GithubRun
 
 from batch_action.clients.github.client import GitHubClient, timestamp
-from batch_action.clients.github.errors import Ignored, RefusedError, checked, reads
+from batch_action.clients.github.errors import (
+    ArtifactRefusedError,
+    Ignored,
+    RefusedError,
+    checked,
+    reads,
+)
 from batch_action.clients.http import LoggedClient, Retries, is_loopback
 from batch_action.errors import GitHubError
 from batch_action.models.github import Artifact, StartedRun, WorkflowRun
@@ -21,10 +27,6 @@ from batch_action.models.github import Artifact, StartedRun, WorkflowRun
 _RUN_DETAILS = "return_run_details"
 MAX_PUSHES = 1000
 """Pushes to a branch among which a commit that is no longer in its history is looked for."""
-
-
-class ArtifactRefusedError(GitHubError):
-    """One artifact cannot be used (too large, damaged); others may be usable."""
 
 
 @checked

@@ -29,14 +29,12 @@ from batch_action.clients.github.requester import CheckedRequester, error_messag
 from batch_action.clients.http import Closeable, without_user
 from batch_action.errors import ConfigError, GitHubError, advice, full_history
 from batch_action.models.files import ChangeType, FileChange
-from batch_action.models.github import Repository
+from batch_action.models.github import ACTIONS_BOT, Repository
 
 API_VERSION = "2022-11-28"
 _PAGE_SIZE = 100
 # No listing of ours has more; it ends the loop when a server's pages link in a circle.
 _MAX_PAGES = 100
-ACTIONS_BOT = "github-actions[bot]"
-"""The account that a workflow's token acts as."""
 
 T = TypeVar("T", bound=GithubObject)
 # https://docs.github.com/rest/commits/commits#compare-two-commits

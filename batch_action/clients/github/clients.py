@@ -3,23 +3,25 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from batch_action.clients.github.actions import Actions
-from batch_action.clients.github.client import GitHubClient
-from batch_action.clients.github.code_scanning import CodeScanning
-from batch_action.clients.github.issues import Issues
-from batch_action.clients.github.pulls import PullRequests
+if TYPE_CHECKING:  # PyGithub takes long to import
+    from batch_action.clients.github.actions import Actions
+    from batch_action.clients.github.client import GitHubClient
+    from batch_action.clients.github.code_scanning import CodeScanning
+    from batch_action.clients.github.issues import Issues
+    from batch_action.clients.github.pulls import PullRequests
 
 
 @dataclass(frozen=True, slots=True)
 class GitHubClients:
     """The connection to GitHub, and one client for each part of its API."""
 
-    client: GitHubClient
-    issues: Issues
-    actions: Actions
-    pulls: PullRequests
-    scanning: CodeScanning
+    client: "GitHubClient"
+    issues: "Issues"
+    actions: "Actions"
+    pulls: "PullRequests"
+    scanning: "CodeScanning"
 
 
 @contextmanager
@@ -39,6 +41,13 @@ def open_github_clients(
     *write_interval*: seconds between two writes. *hide*: replaces secrets in what is sent. Raises
     ConfigError for an unusable address.
     """
+    # Only here: a run without a token needs none of them.
+    from batch_action.clients.github.actions import Actions  # noqa: PLC0415
+    from batch_action.clients.github.client import GitHubClient  # noqa: PLC0415
+    from batch_action.clients.github.code_scanning import CodeScanning  # noqa: PLC0415
+    from batch_action.clients.github.issues import Issues  # noqa: PLC0415
+    from batch_action.clients.github.pulls import PullRequests  # noqa: PLC0415
+
     with GitHubClient(
         token,
         repository=repository,

@@ -8,8 +8,6 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any, ParamSpec, TypeVar
 
-from github import BadAttributeException
-
 from batch_action.clients.http import PROXY_LOGIN_FIX
 from batch_action.errors import GitHubError, advice
 
@@ -62,6 +60,10 @@ class LostResponseError(GitHubError):
     """A write was sent and no response came: it may or may not have been carried out."""
 
 
+class ArtifactRefusedError(GitHubError):
+    """One artifact cannot be used (too large, damaged); others may be usable."""
+
+
 class ForeignAnswerError(LostResponseError):
     """A success whose body GitHub does not send: a proxy's page, or another service's object."""
 
@@ -98,6 +100,8 @@ def reads(noun: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
     It raises ForeignAnswerError when a field is missing or has a wrong type.
     """
+    from github import BadAttributeException  # noqa: PLC0415 - errors are caught without a client
+
     kinds = (BadAttributeException, LookupError, TypeError, ValueError, AttributeError)
     return lambda parse: _translated(parse, noun, kinds)
 
@@ -107,6 +111,8 @@ def checked(client: type[T]) -> type[T]:
 
     PyGithub checks a time when it is received, and any other field when it is read.
     """
+    from github import BadAttributeException  # noqa: PLC0415 - as in `reads`
+
     for name, method in list(vars(client).items()):
         if inspect.isfunction(method) and not name.startswith("_"):
             kinds = (BadAttributeException, AssertionError, KeyError)

@@ -24,8 +24,7 @@ from batch_action.publishers import finding_block, markers
 from batch_action.publishers.finding_block import set_dates
 from batch_action.publishers.sarif import texts
 from batch_action.publishers.sarif.reader import AnalysisState, ResultText
-from batch_action.publishers.sarif.texts import KEY, rule_id, rules_for
-from batch_action.text import task_slug
+from batch_action.publishers.sarif.texts import KEY, category_of, rule_id, rules_for
 
 PROJECT_URL = "https://github.com/batch-action/batch-action"
 SCHEMA = (
@@ -56,11 +55,6 @@ class SarifDraft:
     """Number of open findings that are results."""
     suppressed: int
     """Number of open findings over the limits: stored but not shown; the worst are shown."""
-
-
-def category_of(task: str, state_key: str) -> str:
-    """Return the category by which code scanning replaces one analysis with the next."""
-    return f"{TOOL_NAME}/{task_slug(task, state_key)}"
 
 
 def render(

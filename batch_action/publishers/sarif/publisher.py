@@ -22,7 +22,7 @@ from batch_action.models.github import TOOL_NAME
 from batch_action.models.report import DestinationResult, RunReport
 from batch_action.publishers.base import Publisher
 from batch_action.publishers.results import initial_result
-from batch_action.publishers.sarif import document, reader
+from batch_action.publishers.sarif import document, reader, texts
 from batch_action.publishers.sarif.document import SarifDraft
 from batch_action.publishers.sarif.reader import LastAnalysis
 from batch_action.publishers.sarif.texts import rule_id
@@ -197,22 +197,8 @@ def create_publisher(
         ctx=ctx,
         dismissed=dismissed,
         ref=f"refs/pull/{pull}/head" if pull else ctx.github_context.branch_ref,
-        category=document.category_of(ctx.task.name, ctx.settings.state_key),
+        category=texts.category_of(ctx.task.name, ctx.settings.state_key),
     )
-
-
-def last_analyzed_commit(ctx: RunContext) -> str:
-    """Return the commit of the last analysis of the run's branch; empty when there is none."""
-    category = document.category_of(ctx.task.name, ctx.settings.state_key)
-    try:
-        analysis = ctx.require_github().scanning.latest_analysis(
-            ctx.github_context.branch_ref, category
-        )
-    except RefusedError as refused:
-        if not refused.permanent:
-            raise
-        return ""
-    return analysis.commit if analysis else ""
 
 
 def _refused(counts: DestinationResult, reason: str, path: str) -> DestinationResult:

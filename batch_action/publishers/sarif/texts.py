@@ -16,7 +16,9 @@ from urllib.parse import quote, unquote
 
 from batch_action.escape import code_span, markdown, message, plain
 from batch_action.models.findings import Finding, Severity, TrackedFinding
+from batch_action.models.github import TOOL_NAME
 from batch_action.publishers.markers import MAX_TITLE_CHARS
+from batch_action.text import task_slug
 
 KEY = "batchAction/v1"
 """The name of our properties; an incompatible later format gets another name."""
@@ -28,6 +30,11 @@ _FOOTER = re.compile(
     r"lines? (\d{1,7})(?: to (\d{1,7}))? of blob ([0-9a-f]{1,12}) in ([0-9a-f]{1,12})"
     r"(, older than the reviewed change)?\)$"
 )
+
+
+def category_of(task: str, state_key: str) -> str:
+    """Return the category by which code scanning replaces one analysis with the next."""
+    return f"{TOOL_NAME}/{task_slug(task, state_key)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
