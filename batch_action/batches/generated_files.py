@@ -5,7 +5,7 @@ paths. A job without secrets can run them; only then a job with write permission
 passed.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -31,8 +31,6 @@ LINK_MODES = frozenset({"120000", "160000"})
 MASK = "•"
 MAX_LINES = 10
 """How many lines that run at import are listed."""
-
-ValidatedFiles = tuple[tuple[GeneratedFile, ...], tuple[RefusedFile, ...]]
 
 
 class ManifestEntry(BaseModel):
@@ -174,15 +172,6 @@ def _parent_folders(path: str) -> Iterator[str]:
     return ("/".join(parts[:end]) for end in range(1, len(parts)))
 
 
-def validate_drafts(ctx: RunContext, sources: Iterable[GeneratedSource]) -> ValidatedFiles:
-    """Return the valid files and the refused ones; of two drafts at one path the later counts."""
-    validator = Validator(ctx)
-    for source in sources:
-        for draft in {draft.path: draft for draft in source.drafts}.values():
-            validator.validate(source, draft)
-    return tuple(validator.files.values()), tuple(validator.refused)
-
-
 @dataclass(slots=True)
 class Validator:
     """Checks drafts one by one, and collects the valid files and the refused ones."""
@@ -195,7 +184,12 @@ class Validator:
     _writable_paths: dict[str, WritablePaths] = field(default_factory=dict)
     _test_locators: dict[str, TestLocator] = field(default_factory=dict)
 
-    def validate(self, source: GeneratedSource, draft: FileDraft) -> None:
+    def validate_all(self, source: GeneratedSource) -> None:
+        """Check the drafts of one file; of two at one path the later counts."""
+        for draft in {draft.path: draft for draft in source.drafts}.values():
+            self._validate(source, draft)
+
+    def _validate(self, source: GeneratedSource, draft: FileDraft) -> None:
         """Check one draft, and add it to `files` or `refused`."""
         path = draft.path
         problem = generated_paths.path_problem(path) or generated_paths.text_problem(draft.text)

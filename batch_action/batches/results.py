@@ -1,35 +1,19 @@
-"""Fetch the results of batches that have ended, and turn them into answers and findings."""
+"""Fetch the results of batches that have ended: an outcome, and an answer, for each request."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from batch_action.batches import generated_files
-from batch_action.batches.generated_files import HIDDEN, GeneratedSource
 from batch_action.clients.git import GitRepo
-from batch_action.clients.secrets import is_configuration, mask
+from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
-from batch_action.errors import AnthropicError, ConfigError, full_history
-from batch_action.findings.anchoring import anchor_all
-from batch_action.ledger.view import LedgerView, PendingBatch
-from batch_action.models.files import Hunk
-from batch_action.models.findings import (
-    BatchAnswers,
-    FileDraft,
-    FileVerdict,
-    Finding,
-    HeldBackFinding,
-    ReviewedFile,
-    TaskResponse,
-)
-from batch_action.models.github_context import PullRequestRun, Run
-from batch_action.models.ledger import Collected, Fact, RequestKey, Selected, Usage, Withdrawn
+from batch_action.errors import AnthropicError
+from batch_action.ledger.view import PendingBatch
+from batch_action.models.findings import FileDraft, TaskResponse
+from batch_action.models.ledger import Collected, Fact, RequestKey, Usage, Withdrawn
 from batch_action.models.requests import Outcome, OutcomeKind, Prices
 from batch_action.requests import pricing
-from batch_action.requests.context_files import LicenseChecker
-from batch_action.selection.commit_range import fork_point
-from batch_action.selection.content import read_text
 from batch_action.tasks.task import Task, UnreadableAnswerError
 from batch_action.text import format_age, format_time, plural
 
@@ -53,7 +37,6 @@ _NOT_THE_FILE = re.compile(
 )
 """Messages of such errors that are about account or model nevertheless."""
 MAX_FAILURE_CHARS = 240
-ALL_LINES = range(1, 2**31)
 INTERACTIVE_PREFIX = "interactive-"
 """No id of Anthropic's begins with it: such requests went through the Messages API."""
 SERVICE = "service:"
@@ -275,95 +258,6 @@ def delete_batches(ctx: RunContext, saved: Iterable[Fact]) -> None:
                 ctx.warn(f"Batch {fact.batch} was not deleted at Anthropic: {error}")
 
 
-def build_answers(
-    ctx: RunContext, view: LedgerView, batch_results: BatchResults, *, head: str | None = None
-) -> BatchAnswers:
-    """Return the findings and verdicts of these answers, oldest batch first.
-
-    *view* must already contain the collected facts, so that a file counts as reviewed only when
-    all its parts have a verdict. *head*: the commit of the answers, if it is not the one of the
-    newest batch, or the newest recorded head when no batch has ended.
-    """
-    ended = batch_results.ended
-    newest = ended[-1].intended.head if ended else next(iter(view.recorded_heads()), "")
-    by_file: dict[tuple[str, str], list[RequestAnswer]] = {}
-    for answer in batch_results.answers:
-        key = answer.request_key
-        if answer.failure is None:
-            by_file.setdefault((key.path, key.blob), []).append(answer)
-    files = sorted(by_file, key=lambda f: is_configuration(f[0]))  # The last, masked more, decides.
-    texts = _reviewed_texts(ctx.git, {blob: path for path, blob in files}, ctx.warn)
-    heads = {p.intended.head for p in ended if ctx.git.has_commit(p.intended.head)}
-    added = _find_added_lines(ctx.git, view, heads, ctx.run)
-    reviewed: list[ReviewedFile] = []
-    findings: list[Finding] = []
-    file_verdicts: list[FileVerdict] = []
-    sources: list[GeneratedSource] = []
-    held_back: list[HeldBackFinding] = []
-    checker = LicenseChecker(ctx)
-    for (path, blob), answers in by_file.items():
-        if blob not in texts:
-            continue
-        commit = answers[-1].pending.intended.head
-        reports = [answer.response.raw_findings for answer in answers]
-        anchored, not_tracked = anchor_all(
-            [*reports, checker.raw_findings(path, texts[blob], commit)],
-            task=ctx.task.name,
-            path=path,
-            text=texts[blob],
-            blob=blob,
-            commit=commit,
-            added=added.get((path, blob), ()),
-        )
-        findings += anchored
-        held_back += not_tracked
-        file_verdicts += _file_verdicts(path, blob, answers, ctx.hides_security_findings)
-        drafts = tuple(draft for answer in answers for draft in answer.read_drafts(ctx.task))
-        sources.append(
-            GeneratedSource(path=path, blob=blob, commit=commit, text=texts[blob], drafts=drafts)
-        )
-        if (path, blob) in view.reviewed_files:
-            reviewed.append(ReviewedFile(path=path, blob=blob, commit=commit))
-    generated, refused = generated_files.validate_drafts(ctx, sources)
-    return BatchAnswers(
-        task=ctx.task.name,
-        commit=head or _find_head(ctx.git, view, newest, {file.path for file in reviewed}),
-        reviewed=tuple(reviewed),
-        findings=tuple(findings),
-        held_back=tuple(held_back),
-        file_verdicts=tuple(file_verdicts),
-        generated=generated,
-        refused=refused,
-    )
-
-
-def _find_head(git: GitRepo, view: LedgerView, commit: str, paths: set[str]) -> str:
-    """Return the newest recorded head, if a file that was reviewed at *commit* is gone there."""
-    later = next(iter(view.recorded_heads()), "")
-    if later in ("", commit) or not paths or not (git.has_commit(later) and git.has_commit(commit)):
-        return commit
-    is_gone = git.is_ancestor(commit, later) and len(git.tree_blobs(later, paths)) < len(paths)
-    return later if is_gone else commit
-
-
-def _file_verdicts(
-    path: str, blob: str, answers: list[RequestAnswer], hides_security: bool
-) -> list[FileVerdict]:
-    """Return the verdicts on one file, if the task has any."""
-    return [
-        FileVerdict(
-            path=path,
-            blob=blob,
-            old_blob=answer.request_key.old_blob,
-            commit=answers[-1].pending.intended.head,
-            verdict=assessment.verdict,
-            summary=HIDDEN if assessment.security and hides_security else assessment.summary,
-        )
-        for answer in answers
-        if (assessment := answer.response.assessment) is not None
-    ]
-
-
 def _billed_as(
     prices: Prices, pending: PendingBatch, key: RequestKey, outcome: Outcome, *, batched: bool
 ) -> str:
@@ -442,58 +336,3 @@ def _collected_fact(
         cache_saved_usd=pricing.cache_saving(prices, billed) if is_cached else None,
         failed={answer.request_key.id: answer.failure for answer in answers if answer.failure},
     )
-
-
-def _reviewed_texts(
-    git: GitRepo, paths: Mapping[str, str], warn: Callable[[str], None]
-) -> dict[str, str]:
-    """Return the texts of the blobs as the model saw them: decoded and masked; skip missing ones.
-
-    Raises ConfigError: blobs are missing in a shallow clone.
-    """
-    available = set(git.sizes(paths))
-    if missing := len(paths.keys() - available):
-        if git.is_shallow():
-            raise ConfigError(
-                f"{missing} reviewed files are not in this shallow clone.",
-                fix=full_history("; the answers wait for the next run"),
-            )
-        warn(f"{missing} reviewed files are no longer in this repository: dropped.")
-    return {
-        blob: mask(read_text(data), paths[blob])[0] for blob, data in git.blobs(sorted(available))
-    }
-
-
-def _find_added_lines(
-    git: GitRepo, view: LedgerView, commits: Collection[str], run: Run
-) -> dict[tuple[str, str], Collection[int]]:
-    """Return by (path, blob) the lines added, white space aside, to the files of these commits.
-
-    All lines of a new file are added; none where there was no base to compare with, or where the
-    old blob is not in this clone. What a pull request added is read from git: the facts about it
-    are from its own runs.
-    """
-    compared = [
-        (entry.path, entry.blob, entry.old_blob)
-        for fact in view.facts(Selected)
-        if fact.head in commits and fact.base is not None
-        for entry in fact.files
-    ]
-    if isinstance(run, PullRequestRun):
-        forks = {c: fork_point(git, c, into=run.base_ref, base=run.base) for c in commits}
-        compared = [
-            (change.path, change.blob, change.old_blob)
-            for commit, fork in forks.items()
-            if fork is not None
-            for change in git.changes(fork, commit)
-        ]
-    pairs = {(old, blob) for _, blob, old in compared if old and old != blob}
-    hunks = git.hunks_of(sorted(pairs), ignore_space=True)
-    return {
-        (path, blob): ALL_LINES if old is None else _added_by(hunks.get((old, blob), ()))
-        for path, blob, old in compared
-    }
-
-
-def _added_by(hunks: Collection[Hunk]) -> frozenset[int]:
-    return frozenset(line for h in hunks for line in range(h.new_start, h.new_start + h.new_lines))

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from batch_action.batches import lost_creates, recover, results
+from batch_action.batches.answers import build_answers
 from batch_action.batches.results import BatchResults
 from batch_action.clients.actions_runner import Runner
 from batch_action.config.settings import Settings
@@ -165,7 +166,7 @@ def _publish(
         return None
     view = LedgerView(after)
     head = None if batch_results.ended else _newest_head(ctx, view)
-    answers = results.build_answers(ctx, view, batch_results, head=head)
+    answers = build_answers(ctx, view, batch_results, head=head)
     try:
         states = pipeline.read_states(
             ctx,

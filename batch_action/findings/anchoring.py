@@ -2,9 +2,10 @@
 
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import accumulate
 from typing import NamedTuple
 
 from batch_action.findings.identity import (
@@ -12,6 +13,7 @@ from batch_action.findings.identity import (
     evidence_digest,
     fingerprint,
     normalize,
+    normalize_lines,
     unique_fingerprint,
 )
 from batch_action.findings.inline_suppressions import suppression_reason
@@ -66,12 +68,12 @@ class SourceText:
 
     @cached_property
     def _lines_and_starts(self) -> tuple[str, list[int]]:
-        parts, starts, length = [], [], 0
-        for line in self.lines:
-            starts.append(length)
-            parts.append(normalize(line).translate(_PUNCTUATION))
-            length += len(parts[-1])
-        return "".join(parts), starts
+        lines = [
+            line if line.isascii() else line.translate(_PUNCTUATION)
+            for line in normalize_lines(self.lines)
+        ]
+        starts = list(accumulate(map(len, lines[:-1]), initial=0))
+        return "".join(lines), starts
 
     @property
     def compact(self) -> str:
@@ -147,7 +149,7 @@ def anchor_all(
     text: str,
     blob: str,
     commit: str,
-    added: Collection[int] = (),
+    added: Container[int] = (),
 ) -> tuple[tuple[Finding, ...], tuple[HeldBackFinding, ...]]:
     """Locate each raw finding at the occurrence of its evidence nearest to the claimed lines.
 
@@ -196,7 +198,7 @@ def anchor_all(
 
 
 def _find(
-    raw: RawFinding, source: SourceText, task: str, whole_file: Anchor, added: Collection[int]
+    raw: RawFinding, source: SourceText, task: str, whole_file: Anchor, added: Container[int]
 ) -> Finding | None:
     """Return the located finding; None when its evidence is not in the file."""
     match = Match(1, 1, "") if raw.whole_file else _locate(raw, source)

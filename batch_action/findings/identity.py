@@ -5,12 +5,14 @@ Later runs match findings by position.
 
 import hashlib
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 from batch_action.models.findings import Finding
 
 MASK = "•"
 _INVISIBLE = re.compile("[\\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+")
+
+_ASCII_SPACE = bytes(n for n in range(128) if chr(n).isspace() and chr(n) != "\n")
 
 
 def normalize(evidence: str) -> str:
@@ -19,6 +21,13 @@ def normalize(evidence: str) -> str:
         # Most code is: a third of the time, and the same white space as in the expression.
         return "".join(evidence.split())
     return re.sub(f"{MASK}+", MASK, _INVISIBLE.sub("", evidence))
+
+
+def normalize_lines(lines: Iterable[str]) -> list[str]:
+    """Normalize each line: all at once what is ASCII, which most code is."""
+    data = "\n".join(lines).encode("utf-8", "surrogatepass").translate(None, _ASCII_SPACE)
+    bare = data.decode("utf-8", "surrogatepass").split("\n")
+    return [line if line.isascii() else normalize(line) for line in bare]
 
 
 def fingerprint(task: str, path: str, evidence: str, ordinal: int, *distinct: str) -> str:

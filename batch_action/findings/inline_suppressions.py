@@ -1,7 +1,7 @@
 """Inline suppressions: comments in the code like `batch-action: ignore[category] reason`."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 
 from batch_action.models.findings import RawFinding
 
@@ -16,7 +16,7 @@ MAX_REASON_CHARS = 200
 
 
 def suppression_reason(
-    raw_finding: RawFinding, lines: Sequence[str], start: int, end: int, added: Collection[int]
+    raw_finding: RawFinding, lines: Sequence[str], start: int, end: int, added: Container[int]
 ) -> str | None:
     """Return the reason in the comment that suppresses a finding; None when there is no comment.
 
@@ -29,12 +29,10 @@ def suppression_reason(
     The finding is in the *lines* of the reviewed text from *start* to *end* (1-based, inclusive);
     *added* are the numbers of the lines that the reviewed change added.
     """
-    if raw_finding.security and any(number in added for number in range(start, end + 1)):
-        return None
     for number in range(max(1, start - 1), min(end, len(lines)) + 1):
         line = lines[number - 1][:MAX_LINE_CHARS]
         comment = _COMMENT.search(line)
-        if comment is None or (raw_finding.security and number in added):
+        if comment is None:
             continue
         if number < start and line[: comment.start()].strip():
             continue
@@ -43,5 +41,8 @@ def suppression_reason(
         if names & {raw_finding.category.casefold(), raw_finding.rule.casefold()} or (
             listed is None and not raw_finding.security
         ):
+            # Asked last: most findings have no comment, and the answer is read from git.
+            if raw_finding.security and any(n in added for n in (number, *range(start, end + 1))):
+                continue
             return _END.sub("", comment[2]).strip()[:MAX_REASON_CHARS]
     return None

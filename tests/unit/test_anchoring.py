@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_action.findings.anchoring import anchor_all
+from batch_action.findings.identity import normalize, normalize_lines
 from batch_action.models.findings import Confidence, Finding, RawFinding, Severity
 from tests.harness.cpu import assert_at_most
 
@@ -434,3 +435,11 @@ def test_hostile_evidence_ends_soon(evidence):
     text = "a" * 200_000 + "\n" + "a \n" * 5_000
     raw = raw_finding(evidence)
     assert_at_most(200, lambda: find(raw, text), floor=lambda: list(map(ord, text)))
+
+
+SPACES = "".join(char for char in map(chr, range(0x10000)) if not normalize(char))
+
+
+@given(st.lists(st.text(st.sampled_from(f"{SPACES}••ab\u00e9\ud800").filter("\n".__ne__))))
+def test_lines_are_normalized_together_as_one_by_one(lines):
+    assert normalize_lines(lines or [""]) == [normalize(line) for line in lines or [""]]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from batch_action.batches import lost_creates, results
+from batch_action.batches.answers import build_answers
 from batch_action.batches.results import BatchResults
 from batch_action.clients.git import GitRepo
 from batch_action.context import RunContext
@@ -211,7 +212,7 @@ def _publish(
     """
     batch_results = data.batch_results
     collected = data.view.add(*batch_results.facts)
-    answers = results.build_answers(ctx, collected, batch_results, head=head)
+    answers = build_answers(ctx, collected, batch_results, head=head)
     account = account_for(ctx, data.view, batch_results.facts) if data.pull.open else None
     is_known = bool(batch_results.ended or data.view.facts(Collected) or not deliver)
     unreviewed = render_unreviewed(run_report.statuses_of(account)) if account else ""
