@@ -29,15 +29,18 @@ class Row:
         return self.value <= self.bound
 
 
+def _environ() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return kept | {"PYTHONPATH": str(ROOT)}
+
+
 def cpu_seconds(argv: Sequence[str | Path]) -> float:
     """Run a process to its end; return the CPU time of it and of those that it waited for.
 
     Raises RuntimeError: it failed.
     """
-    environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    environ |= {"PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(argv, env=environ, stdout=subprocess.DEVNULL, stderr=errors)
+        process = subprocess.Popen(argv, env=_environ(), stdout=subprocess.DEVNULL, stderr=errors)
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
@@ -46,6 +49,24 @@ def cpu_seconds(argv: Sequence[str | Path]) -> float:
                 f"{argv[:4]} ended with {process.returncode}: {errors.read()[-500:]}"
             )
     return used.ru_utime + used.ru_stime
+
+
+def peak_bytes(argv: Sequence[str | Path]) -> int:
+    """Run a process to its end; return the memory of its largest moment, in bytes.
+
+    Raises RuntimeError: it failed.
+    """
+    # A process begins with the peak of the one that forked it: a small one does that.
+    script = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=2, check=True); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    done = subprocess.run(
+        python("-c", script, *argv), env=_environ(), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{argv[:4]} failed: {done.stderr[-500:]}")
+    return int(done.stdout) * 1024
 
 
 def ratio(
