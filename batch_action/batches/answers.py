@@ -1,6 +1,6 @@
 """Turn the answers of ended batches into findings, verdicts and files: what a collect publishes."""
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,6 +25,7 @@ from batch_action.models.ledger import Selected
 from batch_action.requests.context_files import LicenseChecker
 from batch_action.selection.commit_range import fork_point
 from batch_action.selection.content import read_text
+from batch_action.tasks.task import Task
 
 File = tuple[str, str]
 """Path and blob of a reviewed file."""
@@ -41,14 +42,14 @@ def build_answers(
     """
     ended = batch_results.ended
     newest = ended[-1].intended.head if ended else next(iter(view.recorded_heads()), "")
-    by_file = _available_answers(ctx, batch_results.answers)
+    by_file = _available_answers(ctx.git, batch_results.answers, ctx.warn)
     commits = {file: answers[-1].pending.intended.head for file, answers in by_file.items()}
     heads = frozenset(pending.intended.head for pending in ended)
     changes = _ReviewedChanges(ctx.git, view, heads, ctx.run)
     findings: list[Finding] = []
     held_back: list[HeldBackFinding] = []
     checker, validator = LicenseChecker(ctx), Validator(ctx)
-    for (path, blob), text in _reviewed_texts(ctx, by_file):
+    for (path, blob), text in _reviewed_texts(ctx.git, by_file, ctx.task):
         answers, commit = by_file[path, blob], commits[path, blob]
         reports = [answer.response.raw_findings for answer in answers]
         anchored, not_tracked = anchor_all(
@@ -88,7 +89,7 @@ def build_answers(
 
 
 def _available_answers(
-    ctx: RunContext, answers: Iterable[RequestAnswer]
+    git: GitRepo, answers: Iterable[RequestAnswer], warn: Callable[[str], None]
 ) -> dict[File, list[RequestAnswer]]:
     """Return by file the answers that succeeded; drop those about blobs that are missing.
 
@@ -100,19 +101,19 @@ def _available_answers(
         if answer.failure is None:
             by_file.setdefault((key.path, key.blob), []).append(answer)
     blobs = {blob for _, blob in by_file}
-    available = ctx.git.sizes(blobs)
+    available = git.sizes(blobs)
     if missing := len(blobs) - len(available):
-        if ctx.git.is_shallow():
+        if git.is_shallow():
             raise ConfigError(
                 f"{missing} reviewed files are not in this shallow clone.",
                 fix=full_history("; the answers wait for the next run"),
             )
-        ctx.warn(f"{missing} reviewed files are no longer in this repository: dropped.")
+        warn(f"{missing} reviewed files are no longer in this repository: dropped.")
     return {file: answers for file, answers in by_file.items() if file[1] in available}
 
 
 def _reviewed_texts(
-    ctx: RunContext, by_file: Mapping[File, Collection[RequestAnswer]]
+    git: GitRepo, by_file: Mapping[File, Collection[RequestAnswer]], task: Task
 ) -> Iterator[tuple[File, str]]:
     """Yield the files that an answer says something about, with the text that the model saw.
 
@@ -121,12 +122,12 @@ def _reviewed_texts(
     files = [
         file
         for file, answers in by_file.items()
-        if ctx.task.checks_licenses
+        if task.checks_licenses
         or any(answer.response.raw_findings or answer.has_drafts for answer in answers)
     ]
     # Of equal files the one that is masked more decides.
     masked_as = {blob: path for path, blob in sorted(by_file, key=lambda f: is_configuration(f[0]))}
-    contents = ctx.git.blobs([blob for _, blob in files])
+    contents = git.blobs([blob for _, blob in files])
     for file, (blob, data) in zip(files, contents, strict=True):
         yield file, mask(read_text(data), masked_as[blob])[0]
 

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from batch_action.batches import lost_creates
 from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
-from batch_action.errors import AnthropicError
+from batch_action.errors import AnthropicError, TransientError
+from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import PendingBatch
 from batch_action.models.findings import FileDraft, TaskResponse
 from batch_action.models.ledger import Collected, Fact, RequestKey, Usage, Withdrawn
@@ -26,6 +28,9 @@ RETENTION = timedelta(days=29)
 EXPIRY_NOTICE = timedelta(hours=2)
 DELETION_NOTICE = timedelta(days=3)
 """How long before a batch expires, or its results are deleted, to warn."""
+
+FIRST_POLL_SECONDS = 5.0
+MAX_POLL_SECONDS = 60.0
 
 REQUEST_ERRORS = frozenset({"invalid_request_error", "request_too_large"})
 """Error types that may be about the file; all others are about account, model or service."""
@@ -171,6 +176,29 @@ def overdue_advice(batch: str, expires: str) -> str:
         f"{batch}` gives it up: what it has answered is still reported, and its other files are "
         "sent again when they change, or with `--recheck`"
     )
+
+
+def wait_for_results(ctx: RunContext, session: LedgerSession) -> BatchResults:
+    """Fetch the results of ended batches, polling up to `wait-minutes` with growing pauses.
+
+    A transient error is raised only after that time.
+    """
+    if not (session.view.pending_batches or session.view.open_intents):
+        return BatchResults()
+    until = ctx.deadline
+    pause = FIRST_POLL_SECONDS
+    while True:
+        try:
+            lost_creates.resolve_open_intents(ctx.require_anthropic(), session, ctx.warn)
+            batch_results = fetch_results(ctx, session.view.pending_batches)
+        except TransientError:
+            if ctx.now() >= until:
+                raise
+        else:
+            if batch_results.ended or not batch_results.waiting or ctx.now() >= until:
+                return batch_results
+        ctx.sleep(min(pause, max(0.0, (until - ctx.now()).total_seconds())))
+        pause = min(MAX_POLL_SECONDS, pause * 2)
 
 
 def fetch_results(ctx: RunContext, pending_batches: Iterable[PendingBatch]) -> BatchResults:

@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from batch_action.batches import lost_creates, recover, results
+from batch_action.batches import recover, results
 from batch_action.batches.answers import build_answers
 from batch_action.batches.results import BatchResults
 from batch_action.clients.actions_runner import Runner
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
-from batch_action.errors import BatchActionError, GitHubError, TransientError
+from batch_action.errors import BatchActionError, GitHubError
 from batch_action.ledger import savings, spend, store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
@@ -19,9 +19,6 @@ from batch_action.publishers.pipeline import PipelineResult
 from batch_action.publishers.positions import newest_commit
 from batch_action.publishers.pull_request import collect as pull_request_collect
 from batch_action.publishers.pull_request.collect import PullRequestResults
-
-FIRST_POLL_SECONDS = 5.0
-MAX_POLL_SECONDS = 60.0
 
 
 def collect(ctx: RunContext, session: LedgerSession | None = None) -> int:
@@ -151,7 +148,7 @@ def _branch_results(
     if pull_requests and ctx.settings.batch_id in pull_requests.view.known_batch_ids:
         return BatchResults()
     recover.recover_batch(ctx, session)
-    return _wait_for_results(ctx, session)
+    return results.wait_for_results(ctx, session)
 
 
 def _publish(
@@ -219,26 +216,3 @@ def _newest_head(ctx: RunContext, view: LedgerView) -> str | None:
     if not ctx.git.has_commit(commit) or trust.refusal_of_this_run(ctx):
         return None
     return newest_commit(commit, next(iter(view.recorded_heads()), None), ctx.git)
-
-
-def _wait_for_results(ctx: RunContext, session: LedgerSession) -> BatchResults:
-    """Fetch the results of ended batches, polling up to `wait-minutes` with growing pauses.
-
-    A transient error is raised only after that time.
-    """
-    if not (session.view.pending_batches or session.view.open_intents):
-        return BatchResults()
-    until = ctx.deadline
-    pause = FIRST_POLL_SECONDS
-    while True:
-        try:
-            lost_creates.resolve_open_intents(ctx.require_anthropic(), session, ctx.warn)
-            batch_results = results.fetch_results(ctx, session.view.pending_batches)
-        except TransientError:
-            if ctx.now() >= until:
-                raise
-        else:
-            if batch_results.ended or not batch_results.waiting or ctx.now() >= until:
-                return batch_results
-        ctx.sleep(min(pause, max(0.0, (until - ctx.now()).total_seconds())))
-        pause = min(MAX_POLL_SECONDS, pause * 2)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from batch_action.commands import collect
+from batch_action.batches import results
 from tests.harness.workflow import BAD, WorkflowHarness
 
 ONE = "/v1/messages/batches/msgbatch_"
@@ -57,7 +57,7 @@ def test_the_wait_has_an_end(sent: WorkflowHarness, pauses: Pauses) -> None:
     assert (done.exit, done.outputs["status"]) == (0, "pending")
     assert pauses[:2] == [5.0, 10.0]
     assert sum(pauses) <= 31
-    assert max(pauses) <= collect.MAX_POLL_SECONDS
+    assert max(pauses) <= results.MAX_POLL_SECONDS
 
 
 def test_without_it_nothing_is_waited_for(sent: WorkflowHarness, pauses: Pauses) -> None:
