@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
-from batch_action.errors import ConfigError
+from batch_action.errors import ConfigError, advice
 from batch_action.models.files import FileChange
 from batch_action.models.findings import DraftTarget, FileDraft, GeneratedFile, RefusedFile
 from batch_action.models.ledger import Sha
@@ -108,7 +108,10 @@ def read_bundle(
         problem = str(error)
     raise ConfigError(
         f"{folder} is not a folder of generated files: {problem}.",
-        fix="Let `report: files` write it in the job that collects, and pass it on unchanged.",
+        fix=advice(
+            "Let `report: files` write it in the job that collects, and pass it on unchanged.",
+            "`batch-action collect --report files` writes it.",
+        ),
     )
 
 

@@ -174,7 +174,7 @@ def overdue_advice(batch: str, expires: str) -> str:
     return (
         f"should have ended by {expires}. If it does not end, `batch-action cancel --batch-id "
         f"{batch}` gives it up: what it has answered is still reported, and its other files are "
-        "sent again when they change, or with `--recheck`"
+        "sent again when they change, or with `recheck`"
     )
 
 

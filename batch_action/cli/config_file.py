@@ -63,7 +63,7 @@ def read_config_file(git: GitRepo, commit: str, name: str) -> Mapping[str, Any] 
     data = git.file_at(commit, name)
     content = {} if data is None else read_yaml(data, name)
     if not isinstance(content, dict | None):
-        raise ConfigError(f"{name} must consist of `input: value` lines.")
+        raise ConfigError(f"{name} must consist of `name: value` lines.")
     return None if data is None else content or {}
 
 

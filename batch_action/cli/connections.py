@@ -112,10 +112,10 @@ def fetch_identity_token(environ: Mapping[str, str], runner: Runner) -> str:
     token = environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
     if not (url and token):
         raise ConfigError(
-            "The federation ids are set, but this job cannot request an OIDC token from GitHub.",
+            "The federation ids are set, but no OIDC token can be requested from GitHub here.",
             fix=advice(
                 "Add `id-token: write` to the job's permissions.",
-                "Only a workflow can: unset them here, and set ANTHROPIC_API_KEY.",
+                "Only GitHub Actions can: unset them here, and set ANTHROPIC_API_KEY.",
             ),
         )
     try:

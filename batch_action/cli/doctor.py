@@ -11,7 +11,7 @@ from batch_action.cli.invocation import Invocation
 from batch_action.clients.github.errors import RefusedError
 from batch_action.clients.http import network_variables
 from batch_action.commands.doctor import Surroundings, doctor, report_unopened
-from batch_action.commands.doctor.check import Check, CheckState, fail, not_checkable
+from batch_action.commands.doctor.check import Check, fail, not_checkable
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, ConfigError, GitHubError
 
@@ -44,9 +44,6 @@ def execute_doctor(invocation: Invocation, values: dict[str, Any]) -> int:
             code = doctor(contexts, surroundings, data, quiet=quiet)
     if data is not None:
         invocation.output.data["checks"] = data
-        failed = (c for c in data if c["state"] == CheckState.FAIL.value)
-        errors = (("error", f"{c['message']} {c['fix']}".strip()) for c in failed)
-        invocation.output.messages.extend(errors)
     return code
 
 

@@ -82,8 +82,9 @@ def _enter_with_output(environ: Mapping[str, str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return _NO_READER
-        sys.stderr.write(f"error: Standard output cannot be written: {error.strerror}.\n")
-        return ConfigError.exit_code
+        unwritable = ConfigError(f"Standard output cannot be written: {error.strerror}.")
+        Invocation(environ=environ).report_error(unwritable)
+        return unwritable.exit_code
     return code
 
 
@@ -113,8 +114,11 @@ def _run(argv: Sequence[str], invocation: Invocation) -> int:
             args=list(argv), prog_name="batch-action", obj=invocation, standalone_mode=False
         )
     except click.ClickException as error:
-        error.show()
-        invocation.output.messages.append(("error", error.format_message()))
+        if Advice.in_workflow:
+            invocation.report_error(ConfigError(error.format_message()))
+        else:
+            error.show()
+            invocation.output.messages.append(("error", error.format_message()))
         return ConfigError.exit_code
     except BatchActionError as error:
         invocation.report_error(error)

@@ -41,7 +41,7 @@ _CLOCK_TOLERANCE, _LONGEST_JOB = timedelta(hours=1), timedelta(days=6)
 _FORBIDDEN_CHARS = re.compile(r'[":<>|*?\r\n\\/]')
 _UNAVAILABLE_FIX = (
     "Only a step of GitHub Actions can store artifacts: run this as an action (`uses:`), or store "
-    "the state in a file with `--state-dir`."
+    "the state in a file, in the folder BATCH_ACTION_STATE_DIR."
 )
 
 

@@ -130,7 +130,7 @@ def print_requests(plan: Plan, name: str) -> None:
         reason = "it is over the cost limit, so it stays in the backlog"
     raise ConfigError(
         f"Nothing of {path} would be sent: {reason}.",
-        fix="`plan` lists what is sent; `--select all` or `--base` selects more.",
+        fix="`plan` lists what is sent; `select: all` or `base` selects more.",
     )
 
 

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from batch_action.config.inputs import Input, Rule
 from batch_action.config.settings import Settings
-from batch_action.errors import ConfigError
+from batch_action.errors import ConfigError, advice
 
 # Bounds a value in a message: YAML aliases expand to huge values.
 VALUE_REPR = reprlib.Repr()
@@ -89,6 +89,7 @@ def load_settings(
     for name, (field, declared) in declarations.items():
         if name in file and not declared.file:
             place = f"input `{name}` or the " if declared.action else ""
+            place = advice(place, "")
             problems.append(
                 f"`{name}` cannot be set in {file_name}: use the {place}environment variable "
                 f"{variables_of(name)[0]}."
@@ -158,7 +159,8 @@ def variables_of(name: str) -> tuple[str, ...]:
 def _join_problems(problems: list[str]) -> str:
     if len(problems) == 1:
         return problems[0]
-    return f"{len(problems)} inputs are not valid:\n" + "\n".join(f"- {p}" for p in problems)
+    what = advice("inputs", "settings")
+    return f"{len(problems)} {what} are not valid:\n" + "\n".join(f"- {p}" for p in problems)
 
 
 def _unknown_key_problem(
@@ -166,8 +168,13 @@ def _unknown_key_problem(
 ) -> str:
     names = [name for name, (_, declared) in declarations.items() if declared.file]
     similar = difflib.get_close_matches(str(key).replace("_", "-"), names, n=1, cutoff=0.7)
-    hint = f"did you mean `{similar[0]}`?" if similar else "docs/INPUTS.md lists all inputs."
-    return f"`{key}` in {file_name} is not an input of batch-action: {hint}"
+    hint = f"did you mean `{similar[0]}`?" if similar else _where_all_are()
+    what = advice("an input", "a setting")
+    return f"`{key}` in {file_name} is not {what} of batch-action: {hint}"
+
+
+def _where_all_are() -> str:
+    return f"docs/INPUTS.md lists all {advice('inputs', 'settings')}."
 
 
 def _unknown_variables(
@@ -181,12 +188,9 @@ def _unknown_variables(
             words = [name.removeprefix(VARIABLE_PREFIX) for name in known]
             word = variable.removeprefix(VARIABLE_PREFIX)
             similar = difflib.get_close_matches(word, words, n=1, cutoff=0.7)
-            hint = (
-                f"did you mean {VARIABLE_PREFIX}{similar[0]}?"
-                if similar
-                else "docs/INPUTS.md lists all inputs."
-            )
-            problems.append(f"`{variable}` in the environment is not the name of an input: {hint}")
+            hint = f"did you mean {VARIABLE_PREFIX}{similar[0]}?" if similar else _where_all_are()
+            what = advice("an input", "a setting")
+            problems.append(f"`{variable}` in the environment is not the name of {what}: {hint}")
     return problems
 
 

@@ -114,7 +114,7 @@ def test_enterprise_servers_are_refused(server, allowed):
     reason = unavailable_reason("https://results", "token", server)
     assert (reason is None) == allowed
     if not allowed:
-        with pytest.raises(GitHubError, match=r"Enterprise Server.*--state-dir"):
+        with pytest.raises(GitHubError, match=r"Enterprise Server.*BATCH_ACTION_STATE_DIR"):
             ArtifactService("https://results", "token", server)
 
 

@@ -111,8 +111,8 @@ def test_no_repository(workflow: WorkflowHarness, tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("model: [\n", "is not valid YAML"),
-        ("- model\n", "must consist of `input: value` lines"),
-        ("just words\n", "must consist of `input: value` lines"),
+        ("- model\n", "must consist of `name: value` lines"),
+        ("just words\n", "must consist of `name: value` lines"),
         ("modle: x\n", "did you mean `model`?"),
         ("max_cost_usd: 3\n", "did you mean `max-cost-usd`?"),
         ("anthropic-api-key: sk-ant-secret\n", "`anthropic-api-key` cannot be set in"),

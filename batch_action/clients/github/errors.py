@@ -223,7 +223,7 @@ _FORBIDDEN_FIXES = (
         re.compile("archived"),
         (
             "The repository is archived, so nothing can be written to it: unarchive it in "
-            "Settings > General, or disable this workflow."
+            "Settings > General, or stop reviewing it."
         ),
     ),
     (

@@ -156,18 +156,20 @@ def report(
 ) -> None:
     """Print a line for each check and one for its fix, or add them to *data*.
 
-    *quiet*: print warnings and errors only.
+    *quiet*: print warnings and errors only. In Actions a check that fails is an annotation, too.
     """
+    levels = {CheckState.WARN: "warning"} if quiet else {}
+    if quiet or data is not None or runner.actions:
+        levels[CheckState.FAIL] = "error"
+    for check in checks:
+        if level := levels.get(check.state):
+            runner.annotate(level, f"{check.name}: {check.message} {check.fix}".strip())
     if data is not None:
         data += [
             {"name": c.name, "state": c.state.value, "message": c.message, "fix": c.fix}
             for c in checks
         ]
-        return
-    if quiet:
-        for check in checks:
-            if level := {CheckState.WARN: "warning", CheckState.FAIL: "error"}.get(check.state):
-                runner.annotate(level, f"{check.name}: {check.message} {check.fix}".strip())
+    if quiet or data is not None:
         return
     console = Console(plain=runner.actions, hide=runner.hide)
     for check in checks:
