@@ -25,7 +25,8 @@ from tests.harness.pull_requests import raw_finding
 from tests.harness.workflow import WorkflowHarness
 
 Files = Mapping[str | bytes, str | bytes | None]
-Change = Files | Callable[[Repo], object]
+Change = Files | Callable[[Repo, str], object]
+"""Files to commit, or a function that makes commits: of a repository and the row's folder."""
 SENT, SAME = "sent", "same-content"
 DEFECT = re.compile(r"\bdefect_(\w+)")
 _ENCODINGS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
@@ -59,8 +60,8 @@ def row(*steps: Change | Step) -> Row:
 class Outcome:
     """What one step led to."""
 
-    plan: Mapping[str, str]
-    """Path to `sent` or to the reason of the skip."""
+    plan: Mapping[str, str] | None
+    """Path to `sent` or to the reason of the skip; None in a clone, where base may be missing."""
     sent: AbstractSet[str]
     """The paths as the requests show them."""
     files: Mapping[str, bytes]
@@ -85,6 +86,7 @@ def play(
     rows: Mapping[str, Row],
     *,
     workspace: Callable[[Repo], Path] | None = None,
+    **inputs: str,
 ) -> list[Outcome]:
     """Go through the steps of all rows at once, the files of each in a folder of its own.
 
@@ -93,28 +95,20 @@ def play(
     workflow.sandbox.anthropic.answer_with(review)
     repo = workflow.repo
     rows = {folder_of(name) if len(rows) > 1 else "": steps for name, steps in rows.items()}
-    for folder, steps in rows.items():
-        apply(repo, steps[0].change, folder)
-    base = repo.commit()
+    commit_all(repo, {folder: steps[0].change for folder, steps in rows.items()})
+    base = workflow.inputs["first_run"] = repo.head()
     outcomes: list[Outcome] = []
     for number in range(1, max(map(len, rows.values()))):
         now = {name: steps[number] for name, steps in rows.items() if number < len(steps)}
-        for folder, step in now.items():
-            apply(repo, step.change, folder)
-        if not all(callable(step.change) for step in now.values()):
-            repo.commit()
+        commit_all(repo, {folder: step.change for folder, step in now.items()})
         at = {} if workspace is None else {"workspace": workspace(repo)}
-        plan = planned(workflow, base, at.get("workspace"))
+        plan = None if workspace else planned(workflow, base)
         base = repo.head()
         batches = len(workflow.batches)
-        succeed(workflow, "submit", **at)
-        late = [step.late for step in now.values() if step.late is not None]
-        for change in late:
-            apply(repo, change, "")
-        if late and not callable(late[0]):
-            repo.commit()
+        succeed(workflow, "submit", **at, **inputs)
+        commit_all(repo, {folder: step.late or {} for folder, step in now.items()})
         at = {} if workspace is None else {"workspace": workspace(repo)}
-        succeed(workflow, "collect", **at)
+        succeed(workflow, "collect", **at, **inputs)
         sent = {
             f.path
             for b in workflow.batches[batches:]
@@ -123,7 +117,7 @@ def play(
         }
         outcomes.append(outcome(workflow, plan, sent))
     writes, batches = workflow.writes, len(workflow.batches)
-    succeed(workflow, "run", **at)
+    succeed(workflow, "run", **at, **inputs)
     assert (workflow.writes, len(workflow.batches)) == (writes, batches), "done twice"
     return outcomes
 
@@ -133,17 +127,20 @@ def folder_of(name: str) -> str:
     return re.sub(r"\W+", "_", name)
 
 
-def apply(repo: Repo, change: Change, folder: str) -> None:
-    """Write the files of a change below a folder, or let a function change the repository."""
-    if callable(change):
-        change(repo)
-        return
-    repo.write(
-        {
-            os.fsencode(f"{folder}/") + os.fsencode(path) if folder else path: named(text, folder)
-            for path, text in change.items()
-        }
-    )
+def commit_all(repo: Repo, changes: Mapping[str, Change]) -> None:
+    """Commit the files of all rows at once, each below its folder, then what functions make."""
+    written = [repo.write(below(f, c)) for f, c in changes.items() if not callable(c) and c]
+    if written:
+        repo.commit()
+    for folder, change in changes.items():
+        if callable(change):
+            change(repo, folder)
+
+
+def below(folder: str, files: Files) -> Files:
+    """Return the files below a row's folder."""
+    before = os.fsencode(f"{folder}/" if folder else "")
+    return {before + os.fsencode(path): named(text, folder) for path, text in files.items()}
 
 
 def named(text: str | bytes | None, folder: str) -> bytes | None:
@@ -163,16 +160,17 @@ def succeed(workflow: WorkflowHarness, mode: str, **at: Any) -> None:
     assert result.exit == 0, (mode, result.log)
 
 
-def planned(workflow: WorkflowHarness, base: str, workspace: Path | None) -> dict[str, str]:
-    environ = {} if workspace is None else {"GITHUB_WORKSPACE": str(workspace)}
-    result = workflow.cli("plan", "--base", base, "--json", environ=environ)
+def planned(workflow: WorkflowHarness, base: str) -> dict[str, str]:
+    result = workflow.cli("plan", "--base", base, "--json")
     assert result.exit == 0, result.log
     [task] = result.tasks
     files = {file["path"]: SENT for file in task["files"]}
     return files | {file["path"]: file["reason"] for file in task["skipped"]}
 
 
-def outcome(workflow: WorkflowHarness, plan: Mapping[str, str], sent: AbstractSet[str]) -> Outcome:
+def outcome(
+    workflow: WorkflowHarness, plan: Mapping[str, str] | None, sent: AbstractSet[str]
+) -> Outcome:
     """Read what is known now from the issue, and the files from git."""
     blocks = [block.tracked for block in markers.parse_blocks(workflow.public_text)]
     return Outcome(
@@ -203,14 +201,16 @@ def check(steps: Row, outcomes: Sequence[Outcome], folder: str = "") -> None:
     """Compare each step with the files that git has: nothing lost, shown twice, or gone.
 
     A defect of a file that was reviewed is `new` at first, then `open`, `fixed` when it is in no
-    file any more, and `back` when it is in one again; always one finding, at its place.
+    file any more, and `back` when it is in one again; always one finding, at its place. A run in
+    which no state changes may leave it `new`.
     """
     prefix = f"{folder}/" if folder else ""
     fingerprints: dict[str, str] = {}
     before: dict[str, str] = {}
     for step, found in zip(steps[1:], outcomes, strict=False):
         expected = expected_plan(step)
-        compare("plan", {path: found.plan.get(prefix + path) for path in expected}, expected)
+        if found.plan is not None:
+            compare("plan", {path: found.plan.get(prefix + path) for path in expected}, expected)
         asked = {path for path, reason in expected.items() if reason == SENT}
         if step.sent is not None or not callable(step.change):
             sent = {path.removeprefix(prefix) for path in found.sent if path.startswith(prefix)}
@@ -225,6 +225,12 @@ def check(steps: Row, outcomes: Sequence[Outcome], folder: str = "") -> None:
             )
             names = {name for name, (path, _) in there.items() if as_shown(path) in found.sent}
             states = {n: state_of(n, before, there) for n in sorted(names | before.keys())}
+            if not found.sent:
+                states |= {
+                    n: state(known[n])
+                    for n in known.keys() & there.keys()
+                    if before.get(n) == "new"
+                }
         else:
             there, states = {}, {name: state(tracked) for name, tracked in known.items()}
         states |= {f"{folder}_{n}" if folder else n: state for n, state in step.states.items()}
@@ -235,7 +241,7 @@ def check(steps: Row, outcomes: Sequence[Outcome], folder: str = "") -> None:
             compare(f"fingerprint of {name}", tracked.fingerprint, own)
             if tracked.state in OPEN_STATES:
                 place = tracked.anchor.path, tracked.anchor.start_line
-                if found.plan.get(place[0], SAME) in (SENT, SAME):
+                if (found.plan or {}).get(place[0], SAME) in (SENT, SAME):
                     compare(f"place of {name}", place, there.get(name, place))
         before = states
 

@@ -5,13 +5,24 @@ from git: see `tests/harness/odd_repositories.py`.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from batch_action.sandbox.server import Sandbox
-from tests.harness.odd_repositories import Outcome, Row, Step, check, folder_of, play, row
+from tests.harness.git_repositories import Repo
+from tests.harness.odd_repositories import (
+    Files,
+    Outcome,
+    Row,
+    Step,
+    below,
+    check,
+    folder_of,
+    play,
+    row,
+)
 from tests.harness.workflow import WorkflowHarness
 
 CODE = "function run(x) {\n  defect_1(x);\n  return x;\n}\n"
@@ -279,6 +290,97 @@ RENAMES: dict[str, Row] = {
     ),
 }
 ROWS = LINE_ENDS | ENCODINGS | NAMES | KINDS | GENERATED | NOTEBOOKS | RENAMES
+
+
+def commits(*changes: Files) -> Callable[[Repo, str], None]:
+    """Return a function that makes a commit of each change."""
+
+    def make(repo: Repo, folder: str) -> None:
+        for change in changes:
+            repo.commit(below(folder, change))
+
+    return make
+
+
+def merged(*branches: Files) -> Callable[[Repo, str], None]:
+    """Return a function that merges branches with one commit each, all in one merge commit."""
+
+    def make(repo: Repo, folder: str) -> None:
+        names = [f"side{repo.commits + number}" for number in range(len(branches))]
+        for name, change in zip(names, branches, strict=True):
+            repo.git("checkout", "-q", "-b", name, "main")
+            repo.commit(below(folder, change))
+        repo.git("checkout", "-q", "main")
+        repo.commits += 1
+        repo.git("merge", "-q", "--no-ff", "-m", "Merge", *names)
+
+    return make
+
+
+def replaced(path: str, by: str | Files) -> Callable[[Repo, str], None]:
+    """Return a function that replaces a path by a symbolic link to a target, or by files."""
+
+    def make(repo: Repo, folder: str) -> None:
+        (repo.path / folder / path).unlink(missing_ok=True)
+        if isinstance(by, str):
+            (repo.path / folder / path).parent.mkdir(exist_ok=True)
+            (repo.path / folder / path).symlink_to(by)
+        repo.commit({} if isinstance(by, str) else below(folder, by))
+
+    return make
+
+
+def executable(repo: Repo, folder: str) -> None:
+    (repo.path / folder / "a.js").chmod(0o755)
+    repo.commit()
+
+
+def submodule(repo: Repo, folder: str) -> None:
+    repo.commits += 1
+    link = f"160000,{repo.head()},{folder}/linked"
+    repo.git("update-index", "--add", "--cacheinfo", link)
+    repo.git("commit", "-q", "-m", "submodule")
+    (repo.path / folder / "linked").mkdir(parents=True)
+
+
+COMMITS: dict[str, Row] = {
+    "several commits": row(
+        {}, Step(change=commits({"a.js": "x\n"}, {"a.js": CODE}), sent=["a.js"])
+    ),
+    "there and gone": row({}, Step(change=commits({"a.js": CODE}, {"a.js": None}), sent=[])),
+    "empty commits": row({}, {"a.js": CODE}, Step(change=commits({}, {}), sent=[])),
+    "merge": row(
+        {"b.js": "x\n"},
+        Step(change=merged({"a.js": CODE}), sent=["a.js"]),
+        Step(change=merged({"b.js": OTHER}, {"a.js": "y\n" + CODE}), sent=["a.js", "b.js"]),
+    ),
+    "octopus": row(
+        {},
+        Step(
+            change=merged({"a.js": CODE}, {"b.js": OTHER}, {"c.md": "x\n"}), sent=["a.js", "b.js"]
+        ),
+    ),
+    "mode only": row(
+        {}, {"a.js": CODE}, Step(change=executable, sent=[], skipped={"a.js": "mode-only"})
+    ),
+    "symbolic link": row(
+        {},
+        Step(change=replaced("a.js", by="b.js"), sent=[], skipped={"a.js": "symlink"}),
+        Step(change=replaced("a.js", by={"a.js": CODE}), sent=["a.js"]),
+    ),
+    "became a link": row(
+        {},
+        {"a.js": CODE},
+        Step(change=replaced("a.js", by="/etc/passwd"), sent=[], skipped={"a.js": "symlink"}),
+    ),
+    "submodule": row({}, Step(change=submodule, sent=[], skipped={"linked": "submodule"})),
+    "file became a folder": row(
+        {},
+        {"lib.js": CODE + "x\n"},
+        Step(change=replaced("lib.js", by={"lib.js/a.js": CODE}), sent=["lib.js/a.js"]),
+    ),
+}
+ROWS |= COMMITS
 
 
 @pytest.fixture(scope="module")

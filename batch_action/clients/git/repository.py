@@ -10,7 +10,6 @@ from pathlib import Path
 
 from batch_action.clients.git.runner import (
     REGULAR_FILE_MODES,
-    SUBMODULE_MODE,
     GitRunner,
     git_error,
     is_commit_id,
@@ -262,12 +261,12 @@ class GitRepo:
         return list(parse_tree(out, status))
 
     def tree_blobs(self, commit: str, paths: Collection[str]) -> dict[str, str]:
-        """Return the blob of each path that is a file of the commit (a link's is its target)."""
+        """Return the blob of each path that is a file of the commit, not a link or submodule."""
         wanted = set(paths)
         return {
             entry.path: entry.blob
             for entry in (self.tree(commit) if wanted else ())
-            if entry.path in wanted and entry.mode != SUBMODULE_MODE
+            if entry.path in wanted and entry.mode in REGULAR_FILE_MODES
         }
 
     def file_at(self, commit: str, path: str) -> bytes | None:
