@@ -130,7 +130,10 @@ def _find_renames(
     for file in reviewed:
         if file.old_path and file.old_path not in current and file.path in current:
             renamed.setdefault(file.old_path, file.path)
-    return renamed
+    # A shallow clone, or one of a rewritten branch, lacks the old commit: equal blobs are left.
+    unknown = {a.path: a.blob for a in missing if not repo.has_commit(a.commit)}
+    paths = {e.blob: e.path for e in repo.tree(commit)} if unknown.keys() - renamed.keys() else {}
+    return {path: paths[blob] for path, blob in unknown.items() if blob in paths} | renamed
 
 
 def _list_blob_pairs(

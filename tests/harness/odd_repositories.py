@@ -64,8 +64,10 @@ class Outcome:
     """Path to `sent` or to the reason of the skip; None in a clone, where base may be missing."""
     sent: AbstractSet[str]
     """The paths as the requests show them."""
+    shown: AbstractSet[str]
+    """The defects that the requests show."""
     files: Mapping[str, bytes]
-    """The files of the commit."""
+    """The files of the branch after all."""
     findings: Sequence[TrackedFinding]
     """All findings that the issue holds, as often as it does."""
 
@@ -109,13 +111,8 @@ def play(
         commit_all(repo, {folder: step.late or {} for folder, step in now.items()})
         at = {} if workspace is None else {"workspace": workspace(repo)}
         succeed(workflow, "collect", **at, **inputs)
-        sent = {
-            f.path
-            for b in workflow.batches[batches:]
-            for r in b.requests
-            for f in read_prompt(r["params"]).files
-        }
-        outcomes.append(outcome(workflow, plan, sent))
+        requests = [r["params"] for b in workflow.batches[batches:] for r in b.requests]
+        outcomes.append(outcome(workflow, plan, requests))
     writes, batches = workflow.writes, len(workflow.batches)
     succeed(workflow, "run", **at, **inputs)
     assert (workflow.writes, len(workflow.batches)) == (writes, batches), "done twice"
@@ -169,15 +166,18 @@ def planned(workflow: WorkflowHarness, base: str) -> dict[str, str]:
 
 
 def outcome(
-    workflow: WorkflowHarness, plan: Mapping[str, str] | None, sent: AbstractSet[str]
+    workflow: WorkflowHarness,
+    plan: Mapping[str, str] | None,
+    requests: Sequence[Mapping[str, Any]],
 ) -> Outcome:
-    """Read what is known now from the issue, and the files from git."""
-    blocks = [block.tracked for block in markers.parse_blocks(workflow.public_text)]
+    """Read what was sent, what the issue holds now, and the files from git."""
+    shown = [file for params in requests for file in read_prompt(params).files]
     return Outcome(
         plan=plan,
-        sent=sent,
+        sent={file.path for file in shown},
+        shown={found[1] for file in shown for found in DEFECT.finditer(file.text)},
         files=dict(files_at_head(workflow.repo)),
-        findings=blocks,
+        findings=[block.tracked for block in markers.parse_blocks(workflow.public_text)],
     )
 
 
@@ -233,6 +233,9 @@ def check(steps: Row, outcomes: Sequence[Outcome], folder: str = "") -> None:
                 }
         else:
             there, states = {}, {name: state(tracked) for name, tracked in known.items()}
+            own = {name for name in found.shown if name.rpartition("_")[0] == folder}
+            lost = own - known.keys()
+            compare("lost", lost, set())
         states |= {f"{folder}_{n}" if folder else n: state for n, state in step.states.items()}
         states = {name: state for name, state in states.items() if state}
         compare("states", {name: state(tracked) for name, tracked in known.items()}, states)

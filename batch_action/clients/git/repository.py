@@ -11,6 +11,7 @@ from pathlib import Path
 from batch_action.clients.git.runner import (
     REGULAR_FILE_MODES,
     GitRunner,
+    complete_clone,
     git_error,
     is_commit_id,
     parse_attributes,
@@ -237,7 +238,9 @@ class GitRepo:
         if not self.has_commit(base):
             raise ConfigError(
                 f"The base commit {base[:12]} is not in this clone: cut off, or rewritten.",
-                fix=full_history(", or choose another base"),
+                fix=complete_clone()
+                if self.runner.is_partial
+                else full_history(", or choose another base"),
             )
         command = [
             *("diff-tree", "-r", "-z", "--raw", "--no-abbrev", f"-l{RENAME_LIMIT}"),

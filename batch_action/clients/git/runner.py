@@ -243,12 +243,14 @@ def git_error(args: Sequence[str], stderr: str) -> ConfigError:
     """Return the error for a git call that failed, with git's last line as the reason."""
     lines = [line for line in stderr.splitlines() if line.strip()]
     reason = lines[-1].strip() if lines else "git gave no reason"
-    return ConfigError(
-        f"git {args[0]} failed: {reason}.",
-        fix=advice(
-            "Set `fetch-depth: 0` at actions/checkout, and neither `filter` nor `sparse-checkout`.",
-            "If objects are missing, clone again without `--filter` and `--depth`.",
-        ),
+    return ConfigError(f"git {args[0]} failed: {reason}.", fix=complete_clone())
+
+
+def complete_clone() -> str:
+    """Return how to get a clone that lacks no object."""
+    return advice(
+        "Set `fetch-depth: 0` at actions/checkout, and neither `filter` nor `sparse-checkout`.",
+        "If objects are missing, clone again without `--filter` and `--depth`.",
     )
 
 
