@@ -1,6 +1,7 @@
 """Text helpers: plurals, ages, the name of a task with its state key, and line ends."""
 
 import codecs
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 
@@ -81,3 +82,30 @@ def format_age(hours: float) -> str:
 def format_time(moment: datetime) -> str:
     """Format a time in UTC: `2026-11-22 04:00 UTC`."""
     return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last number of each run of numbers that follow each other."""
+    first = last = None
+    for number in sorted(numbers):
+        if first is None or last is None or number > last + 1:
+            if first is not None and last is not None:
+                yield first, last
+            first = number
+        last = number
+    if first is not None and last is not None:
+        yield first, last
+
+
+def format_ranges(numbers: Iterable[int]) -> str:
+    """Format numbers for `covers`: `1-30,45-80`."""
+    return ",".join(f"{first}-{last}" for first, last in runs(numbers))
+
+
+def covers(ranges: str, first: int, last: int) -> bool:
+    """Return whether all numbers from *first* to *last* are in these ranges, in any order."""
+    spans = (span.split("-") for span in ranges.split(",") if span)
+    for start, end in sorted((int(start), int(end)) for start, end in spans):
+        if start <= first <= end:
+            first = end + 1
+    return first > last

@@ -75,7 +75,7 @@ def _compare(repository: Path, base: str, head: str, system: int) -> list[int]:
         for column, mode in enumerate(MODES, 1):
             text_of = excerpt.FileText(file, mode, system)
             for part in file.parts:
-                size = system + len(text_of.render(part).encode())
+                size = system + len(text_of.render(part)[0].encode())
                 row[column] += pricing.estimate_tokens(size)
     return row
 

@@ -159,7 +159,9 @@ def _match_request_key(
                 ctx, file, part, model=model, effort=effort, context_files=context_files
             )
             if key.id == custom_id:
-                return key.model_copy(update={"model": model})
+                may_be_excerpt = ctx.task.reads_excerpts and ctx.settings.context != "file"
+                shown = "" if may_be_excerpt else None
+                return key.model_copy(update={"model": model, "shown": shown})
     return None
 
 

@@ -1,7 +1,8 @@
 """The lifecycle of findings: how the answers of a run change the state of known findings.
 
 A finding changes its state only when its neighborhood has changed. It is then being re-checked
-until a verdict on that content, or on later content, reports it again or does not.
+until a verdict on that content, or on later content, reports it again or does not. An answer that
+was not shown all of its lines decides nothing about it.
 """
 
 from collections import defaultdict
@@ -199,7 +200,8 @@ def _update_unreported(
 ) -> FindingStatus:
     """Compute the status of an open finding that no answer reports."""
     change, commit = position.change, position.commit[:7]
-    if moved.fingerprint in policy.recheck_answered and change is not ChangeStatus.DELETED:
+    answered = moved.fingerprint in policy.recheck_answered and not position.not_shown
+    if answered and change is not ChangeStatus.DELETED:
         note = f"not reported again when re-checked in {commit}"
         close = _close_in_place if change is ChangeStatus.UNCHANGED else _close
         return close(moved, position.commit, note, changed=True)

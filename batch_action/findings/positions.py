@@ -19,6 +19,7 @@ from batch_action.models.findings import (
     ReviewedFile,
     TrackedFinding,
 )
+from batch_action.text import covers
 
 LineRange = tuple[int, int]
 """First and last line, 1-based, inclusive."""
@@ -61,6 +62,8 @@ class Position:
     """Why the file is no longer reviewed; empty when it is."""
     is_emptied: bool = False
     """The file is still there, without text."""
+    not_shown: bool = False
+    """The answers about the newest content were not shown its lines."""
 
     @property
     def fixed(self) -> bool:
@@ -82,11 +85,17 @@ def locate(
     hunks = positions.line_maps.get((old.blob, blob or ""))
     mapped = hunks is not None and map_lines(hunks, lines_of(old)) is not None
     lines = lines_of(anchor) if anchor else estimate_lines(hunks or (), lines_of(old))
+    not_shown = bool(blob) and not _was_shown(tracked, (path, blob or ""), positions, policy)
     if blob is None:
         change = ChangeStatus.DELETED
     elif anchor is None and not note:
         verdict = _settled_by(tracked, path, blob, answers, positions, policy)
         change = ChangeStatus.REVIEWED if verdict else ChangeStatus.CHANGED
+        is_answered = _is_answered(path, blob, answers, positions)
+        if verdict is None and is_answered and hunks is not None and mapped:
+            # It was not shown to that answer, and none about this content is to come.
+            anchor = _estimate_anchor(old, path, blob, hunks, positions)
+            lines, change = lines_of(anchor), ChangeStatus.UNCHANGED
     return Position(
         tracked=tracked,
         dismissed=tracked.state is FindingState.DISMISSED
@@ -100,6 +109,7 @@ def locate(
         lines_unchanged=anchor is not None or (mapped and not note),
         note=note,
         is_emptied=path in positions.emptied,
+        not_shown=not_shown,
     )
 
 
@@ -228,17 +238,55 @@ def _settled_by(
     It is a verdict on the newest content, or one on content in between that no longer has the
     finding.
     """
-    for reviewed in reversed(answers.reviewed):
-        if reviewed.blob == blob and positions.current_path(reviewed.path) == path:
+
+    def was_shown(file: tuple[str, str]) -> bool:
+        return _was_shown(tracked, file, positions, policy)
+
+    about = [file for file in answers.reviewed if positions.current_path(file.path) == path]
+    for reviewed in reversed(about):
+        if reviewed.blob == blob and was_shown((reviewed.path, blob)):
             return reviewed.commit
-    if (path, blob) in policy.reviewed_before:
+    if (path, blob) in policy.reviewed_before and was_shown((path, blob)):
         return positions.commit
-    for reviewed in answers.reviewed:
-        if positions.current_path(reviewed.path) == path and _is_gone_in(
+    for reviewed in about:
+        if was_shown((reviewed.path, reviewed.blob)) and _is_gone_in(
             tracked, reviewed, answers.findings, positions
         ):
             return reviewed.commit
     return None
+
+
+def _was_shown(
+    tracked: TrackedFinding,
+    file: tuple[str, str],
+    positions: CodePositions,
+    policy: FindingPolicy,
+) -> bool:
+    """Return whether the answers about this (path, blob) were shown all lines of the finding."""
+    shown = policy.shown_lines.get(file)
+    if shown is None:
+        return True
+    old = tracked.anchor
+    hunks = () if old.blob == file[1] else positions.line_maps.get((old.blob, file[1]))
+    if hunks is None or tracked.evidence_digest == NO_EVIDENCE:
+        return False
+    return covers(shown, *estimate_lines(hunks, lines_of(old)))
+
+
+def _is_answered(path: str, blob: str, answers: BatchAnswers, positions: CodePositions) -> bool:
+    return any(
+        file.blob == blob and positions.current_path(file.path) == path for file in answers.reviewed
+    )
+
+
+def _estimate_anchor(
+    old: Anchor, path: str, blob: str, hunks: Sequence[Hunk], positions: CodePositions
+) -> Anchor:
+    """Return the anchor of unchanged lines in the newest content, whatever changed around them."""
+    start, end = estimate_lines(hunks, lines_of(old))
+    first, last = estimate_lines(hunks, old.scope)
+    moved = replace(old, start_line=start, end_line=end, scope=(min(first, start), max(last, end)))
+    return replace(moved, path=path, blob=blob, commit=positions.commit)
 
 
 def _is_gone_in(

@@ -223,7 +223,7 @@ class LedgerView:
             key.id
             for _, keys in self._answered_keys()
             for key in keys
-            if key.path not in self._rechecked_paths
+            if key.path not in self.rechecked_paths
         )
 
     @cached_property
@@ -249,6 +249,22 @@ class LedgerView:
                 file = path, blob
                 batches[file] = batches.get(file, frozenset()).union(*answered.values())
         return batches
+
+    @cached_property
+    def shown_lines(self) -> Mapping[tuple[str, str], str]:
+        """The ranges of lines that the answers about a (path, blob) were shown.
+
+        A file that is not among them was shown whole to one of them, or has no answer.
+        """
+        shown: dict[tuple[str, str], list[str]] = {}
+        whole: set[tuple[str, str]] = set()
+        for _, keys in self._answered_keys():
+            for key in keys:
+                if key.shown is None:
+                    whole.add((key.path, key.blob))
+                else:
+                    shown.setdefault((key.path, key.blob), []).append(key.shown)
+        return {file: ",".join(lines) for file, lines in shown.items() if file not in whole}
 
     @cached_property
     def in_flight_ids(self) -> frozenset[str]:
@@ -313,7 +329,8 @@ class LedgerView:
         return batches
 
     @cached_property
-    def _rechecked_paths(self) -> frozenset[str]:
+    def rechecked_paths(self) -> frozenset[str]:
+        """The paths with an open recheck request."""
         return frozenset(recheck.path for recheck in self.open_recheck_requests)
 
     @cached_property
@@ -343,7 +360,7 @@ class LedgerView:
 
         Files with an open recheck request are not among them.
         """
-        return frozenset(file for file in self.verdicts if file[0] not in self._rechecked_paths)
+        return frozenset(file for file in self.verdicts if file[0] not in self.rechecked_paths)
 
     @cached_property
     def withdrawn_files(self) -> frozenset[tuple[str, str]]:

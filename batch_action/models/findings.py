@@ -1,5 +1,6 @@
 """A task's results: findings, from the raw to the tracked ones, generated files and verdicts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
@@ -336,6 +337,9 @@ class FindingPolicy:
     """Path to the reason why it is no longer reviewed, e.g. `file excluded`, `given up`."""
     reviewed_before: frozenset[tuple[str, str]] = frozenset()
     """(path, blob) that have a verdict or need none: they are not sent again."""
+    shown_lines: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """The lines that the answers about a (path, blob) were shown, such as `1-30,45-80`; those about
+    other files were shown all."""
     republished: bool = False
     """Whether this run was published before: what was new then is still called new."""
     hides_security: bool = False

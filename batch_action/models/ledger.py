@@ -18,6 +18,10 @@ BatchId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 IntentId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Path = Annotated[str, Field(min_length=1, max_length=4096)]
+LineRanges = Annotated[
+    str, Field(pattern=r"^([1-9]\d{0,8}-[1-9]\d{0,8}(,|$))*$", max_length=100_000)
+]
+"""Such as `1-30,45-80`."""
 FactDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{14}$")]
 MAX_WARM_MINUTES = 50
 """A cache entry lives an hour; the requests that read it need some minutes to start."""
@@ -129,6 +133,8 @@ class RequestKey(LedgerModel):
     """None: the intent's model; else `fallback-model`, after a refusal."""
     old_blob: Sha | None = None
     """The blob that the request compares with."""
+    shown: LineRanges | None = None
+    """The lines of the file that the request shows, empty if they are not known; None: all."""
 
 
 class Usage(LedgerModel):

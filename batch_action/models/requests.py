@@ -40,6 +40,8 @@ class Request:
     """How many bytes come before the system prompt."""
     tail_bytes: int
     """How many bytes come after it."""
+    is_excerpt: bool = False
+    """Whether it leaves out lines of the file, or of its part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

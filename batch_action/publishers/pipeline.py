@@ -201,6 +201,7 @@ def build_policy(
         ),
         excluded=_list_excluded_paths(view, settings.max_attempts),
         reviewed_before=reviewed_before,
+        shown_lines=view.shown_lines,
         # A batch is published again only after a run that wrote somewhere died or failed.
         republished=not published.isdisjoint(batch_ids),
         hides_security=ctx.hides_security_findings,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
+from typing import Literal
 
 from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import mask
@@ -15,6 +16,7 @@ from batch_action.models.files import (
     ContextKind,
     FileChange,
     FilePart,
+    Hunk,
     SelectedFile,
     Selection,
     SkipKind,
@@ -29,6 +31,7 @@ from batch_action.requests.request_file import RequestFile
 from batch_action.selection import reader
 from batch_action.selection.reader import Candidates
 from batch_action.tasks.task import ContextNeeds
+from batch_action.text import format_ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +83,8 @@ def build_requests(
     """
     system = shared_instructions(ctx, candidates.head)
     request_file, system_bytes = RequestFile(system), len(system.encode())
-    moved = _find_moved(ctx.git, view, candidates)
-    builder = _RequestBuilder(ctx, view, request_file, system_bytes, model_max_tokens, moved)
+    moved, since = _find_moved(ctx.git, view, candidates), _find_changes(ctx.git, candidates)
+    builder = _RequestBuilder(ctx, view, request_file, system_bytes, model_max_tokens, moved, since)
     finder = context_files.ContextFinder(ctx, candidates)
     results: list[SelectedFile | SkippedFile] = []
     built: dict[str, tuple[Request, ...]] = {}
@@ -219,6 +222,21 @@ def _find_moved(git: GitRepo, view: LedgerView, candidates: Candidates) -> dict[
     return {blob: path for path, blob in reviewed if path not in present}
 
 
+def _find_changes(git: GitRepo, candidates: Candidates) -> dict[str, tuple[Hunk, ...]]:
+    """Return by path what a pull request has changed since it was asked about last.
+
+    What goes back to the base is not in its diff, but there may be findings in it.
+    """
+    asked = candidates.options.asked
+    pairs = {
+        change.path: (asked[change.path], change.blob)
+        for change in candidates.changes
+        if asked.get(change.path, change.blob) not in (change.blob, change.old_blob)
+    }
+    hunks = git.hunks_of(list(pairs.values())) if pairs else {}
+    return {path: hunks.get(pair, ()) for path, pair in pairs.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class _RequestBuilder:
     """Builds the requests of one selection, one file at a time."""
@@ -231,28 +249,32 @@ class _RequestBuilder:
     model_max_tokens: int | None
     moved: Mapping[str, str]
     """The blobs that have an answer under a path that no longer exists, and that path."""
+    changed_since: Mapping[str, tuple[Hunk, ...]]
+    """By path what a pull request has changed since it was asked about last."""
 
     def build(self, file: SourceFile) -> tuple[Request, ...] | SkippedFile:
         """Return the open requests of this file, or why it is not sent."""
         keys = {self._request_key(file, part): part for part in file.parts}
-        skipped = self._skip_reason(file, list(keys))
+        since = self.changed_since.get(file.path, ())
+        text_of = excerpt.FileText(file, self._mode_of(file), self.system_bytes, since)
+        known = self.view.newest_files().get(file.path)
+        shown = self.view.shown_lines.get((file.path, file.blob))
+        # A file that went back: its answers were perhaps not shown what has changed by that.
+        went_back = known is not None and known.blob != file.blob
+        is_unseen = went_back and shown is not None and not text_of.is_within(shown)
+        again = self.ctx.settings.recheck or is_unseen
+        open_keys = [key for key in keys if self._is_open(key, again=again)]
+        skipped = self._skip_reason(file, list(keys), open_keys)
         if skipped is None:
-            mode = self.ctx.settings.context if self.ctx.task.reads_excerpts else "file"
-            text_of = excerpt.FileText(file, mode, self.system_bytes)
-            requests = tuple(
-                self._build_request(text_of.render(part), key)
-                for key, part in keys.items()
-                if self._is_open(key)
-            )
+            requests = tuple(self._build_request(text_of, keys[key], key) for key in open_keys)
             largest = max(request.size_bytes for request in requests)
             if largest <= packing.MAX_REQUEST_BYTES:
                 return requests
             skipped = SkipReason.TOO_LARGE, f"{largest / 1e6:.0f} MB as one request"
-        known = self.view.newest_files().get(file.path)
         # A pull request's selection lists all its files, whenever they were sent.
         reason, detail = skipped
         back = reason is not SkipReason.SAME_CONTENT and (
-            self.ctx.run.pull_number is not None or (known is not None and known.blob != file.blob)
+            self.ctx.run.pull_number is not None or went_back
         )
         return SkippedFile(
             path=file.path,
@@ -276,19 +298,30 @@ class _RequestBuilder:
         )
         return key.model_copy(update={"model": fallback})
 
-    def _is_open(self, key: RequestKey) -> bool:
-        answered = key.id in self.view.answered_ids and not self.ctx.settings.recheck
+    def _mode_of(self, file: SourceFile) -> Literal["auto", "excerpt", "file"]:
+        """Return `context`, or `file` where an answer must be about all of a file."""
+        view, old_path = self.view, file.old_path or file.path
+        if (
+            not self.ctx.task.reads_excerpts
+            or file.path in view.rechecked_paths
+            # If that answer fails, only this one is about what has changed before.
+            or (old_path, file.old_blob) in view.in_flight_files
+        ):
+            return "file"
+        return self.ctx.settings.context
+
+    def _is_open(self, key: RequestKey, *, again: bool) -> bool:
+        answered = key.id in self.view.answered_ids and not again
         return not answered and key.id not in self.view.in_flight_ids
 
     def _skip_reason(
-        self, file: SourceFile, keys: Sequence[RequestKey]
+        self, file: SourceFile, keys: Sequence[RequestKey], open_keys: Sequence[RequestKey]
     ) -> tuple[SkipReason, str] | None:
         """Return why this file is not sent, with details, or None when it is."""
         view, settings = self.view, self.ctx.settings
         moved_from = self.moved.get(file.blob)
         if moved_from and file.path not in view.newest_files() and not settings.recheck:
             return SkipReason.SAME_CONTENT, f"renamed from {moved_from}"
-        open_keys = [key for key in keys if self._is_open(key)]
         if not open_keys:
             in_flight = any(key.id in view.in_flight_ids for key in keys)
             return SkipReason.IN_FLIGHT if in_flight else SkipReason.ALREADY_REVIEWED, ""
@@ -303,8 +336,13 @@ class _RequestBuilder:
             return SkipReason.GIVEN_UP, f"{limit}; change the file, the model or `max-attempts`"
         return None
 
-    def _build_request(self, text: str, key: RequestKey) -> Request:
+    def _build_request(self, text_of: excerpt.FileText, part: FilePart, key: RequestKey) -> Request:
         settings, task = self.ctx.settings, self.ctx.task
+        text, lines = text_of.render(part)
+        if lines is not None or part.count > 1:
+            whole = range(part.start_line, part.end_line + 1)
+            shown = format_ranges(whole if lines is None else lines.intersection(whole))
+            key = key.model_copy(update={"shown": shown})
         tokens = pricing.estimate_tokens(self.system_bytes + len(text.encode()))
         truncations = self.view.failures[key.id, "truncated"]
         params = prompt.message_params(
@@ -314,4 +352,4 @@ class _RequestBuilder:
             effort=None if settings.effort == "none" else settings.effort,
             max_tokens=prompt.max_answer_tokens(task, tokens, truncations, self.model_max_tokens),
         )
-        return self.request_file.add(key, params, tokens)
+        return self.request_file.add(key, params, tokens, is_excerpt=lines is not None)

@@ -10,9 +10,11 @@ from typing import Literal
 
 from batch_action.models.files import FilePart, Hunk, SourceFile
 from batch_action.requests import prompt
+from batch_action.selection.content import lines_of
 from batch_action.syntax.grammars import outline_of
 from batch_action.syntax.neighborhoods import touched_lines
 from batch_action.syntax.outline import Definition, DefinitionKind, Outline
+from batch_action.text import covers, runs
 
 MIN_SAVING = 1 / 3
 """The share of a request that an excerpt saves, or `auto` shows the file."""
@@ -68,29 +70,44 @@ class FileText:
     """The setting `context`."""
     system_bytes: int
     """The size of the instructions; they count in the share that `auto` asks for."""
+    changed_since: Sequence[Hunk] = ()
+    """What else has changed since a finding may have been reported, beside what the file's diff
+    shows: an excerpt shows it, too."""
 
-    def render(self, part: FilePart) -> str:
-        """Return the text of the request about this part."""
+    def is_within(self, shown: str) -> bool:
+        """Return whether these lines are all whose neighborhood was touched."""
+        return all(covers(shown, *run) for run in runs(self._touched))
+
+    def render(self, part: FilePart) -> tuple[str, set[int] | None]:
+        """Return the request about this part, and the lines that it shows; None: all of them."""
         whole = prompt.user_text(self.file, part)
         if self.mode == "file" or not self.file.hunks:
-            return whole
+            return whole, None
         size = len(whole.encode())
         share = MIN_SAVING if self.mode == "auto" else 0.0
         allowed = size - max(MIN_SAVED_BYTES, share * (size + self.system_bytes))
         least = prompt.user_text(self.file, part, self._changed)
         if len(least.encode()) > allowed:
-            return whole  # No need to parse it.
+            return whole, None  # No need to parse it.
         text = prompt.user_text(self.file, part, self._shown)
-        return text if len(text.encode()) <= allowed else whole
+        return (text, self._shown) if len(text.encode()) <= allowed else (whole, None)
 
     @cached_property
-    def _changed(self) -> Collection[int]:
-        return changed_lines(self.file.hunks, self.file.parts[-1].end_line)
+    def _touched(self) -> set[int]:
+        return touched_lines(lines_of(self.file.text), self._changed)
 
     @cached_property
-    def _shown(self) -> Collection[int]:
+    def _changed(self) -> set[int]:
+        return changed_lines(self._hunks, self.file.parts[-1].end_line)
+
+    @cached_property
+    def _shown(self) -> set[int]:
         file = self.file
-        return choose_lines(file.text, file.language, file.hunks, file.diff)
+        return choose_lines(file.text, file.language, self._hunks, file.diff)
+
+    @property
+    def _hunks(self) -> Sequence[Hunk]:
+        return (*self.file.hunks, *self.changed_since)
 
 
 def choose_lines(text: str, language: str, hunks: Sequence[Hunk], diff: str = "") -> set[int]:
@@ -106,9 +123,7 @@ def choose_lines(text: str, language: str, hunks: Sequence[Hunk], diff: str = ""
         hunks: what changed, counted as git counts.
         diff: the change as a unified diff, for the names of what was removed; may be empty.
     """
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
+    lines = lines_of(text)
     chooser = _Chooser(lines, outline_of(text, language), changed_lines(hunks, len(lines)))
     return chooser.choose({m["name"] or m["value"] for m in _REMOVED_NAME.finditer(diff)})
 

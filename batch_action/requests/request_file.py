@@ -34,7 +34,14 @@ class RequestFile:
             "TMPDIR to a folder that has it.",
         )
 
-    def add(self, key: RequestKey, params: dict[str, Any], input_tokens: int) -> Request:
+    def add(
+        self,
+        key: RequestKey,
+        params: dict[str, Any],
+        input_tokens: int,
+        *,
+        is_excerpt: bool = False,
+    ) -> Request:
         """Write a request whose params have an empty `system`.
 
         Raises ConfigError: the file cannot be written, such as when the disk is full.
@@ -52,6 +59,7 @@ class RequestFile:
             offset=offset,
             head_bytes=head_bytes,
             tail_bytes=len(data) - head_bytes,
+            is_excerpt=is_excerpt,
         )
 
     def encode(self, request: Request, *, cached: bool = False) -> bytes:

@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_action.models.files import ChangeType, Hunk, SourceFile
+from batch_action.models.ledger import RequestKey
 from batch_action.requests.excerpt import FileText, changed_lines, choose_lines
 from batch_action.requests.prompt import user_text
 from batch_action.selection.content import lines_of, parts_of, render_hunks
 from batch_action.syntax.grammars import outline_of
 from batch_action.syntax.neighborhoods import touched_lines
 from batch_action.syntax.outline import DefinitionKind
+from batch_action.text import covers, format_ranges
 from tests.harness.cpu import assert_at_most
 
 STDLIB = Path(sysconfig.get_path("stdlib"))
@@ -366,9 +368,24 @@ def plant(language):
 def test_an_excerpt_shows_what_a_change_concerns(language):
     text, must, changed = plant(language)
     request = FileText(source(text, (changed_at(changed),), language), "excerpt", 0)
-    shown = shown_lines(request.render(request.file.parts[0]))
+    shown = shown_lines(request.render(request.file.parts[0])[0])
     assert {number: shown.get(number) for number in must} == must
     assert len(shown) < 0.6 * len(text.split("\n"))
+
+
+@given(st.sets(st.integers(1, 60)), st.sets(st.integers(1, 60)), st.integers(1, 60), st.data())
+def test_ranges_cover_what_is_in_them(some, others, first, data):
+    last = data.draw(st.integers(first, 60))
+    joined = ",".join([format_ranges(some), format_ranges(others)])
+    assert covers(joined, first, last) is (some | others).issuperset(range(first, last + 1))
+    key = RequestKey(id="q", path="a.py", blob="a" * 40, shown=format_ranges(some))
+    assert RequestKey.model_validate_json(key.model_dump_json()) == key
+
+
+@pytest.mark.parametrize("ranges", ["1", "0-3", "1-2;", "1-2,3", "-1-2", "1-1234567890", "a-b"])
+def test_other_ranges_are_refused(ranges):
+    with pytest.raises(ValueError, match="pattern"):
+        RequestKey(id="q", path="a.py", blob="a" * 40, shown=ranges)
 
 
 @pytest.mark.parametrize(
@@ -394,16 +411,19 @@ def check_excerpt(text, hunks, language):
         whole = user_text(file, part)
         everything = shown_lines(whole)
         for mode in ("excerpt", "auto"):
-            request = FileText(file, mode, 6_000).render(part)
+            request, numbers = FileText(file, mode, 6_000).render(part)
             shown = shown_lines(request)
-            assert request == FileText(file, mode, 6_000).render(part)
+            assert (numbers is None) is (request == whole)
+            # Of many empty lines only some are numbered.
+            assert numbers is None or shown.keys() <= numbers
+            assert (request, numbers) == FileText(file, mode, 6_000).render(part)
             assert len(request.encode()) <= len(whole.encode())
             assert shown.items() <= everything.items()
             assert changed & everything.keys() <= shown.keys()
             assert touched & everything.keys() <= shown.keys()
             if mode == "auto" and request != whole:
                 assert len(request.encode()) + 6_000 <= (len(whole.encode()) + 6_000) * 2 / 3 + 1
-        assert FileText(file, "file", 6_000).render(part) == whole
+        assert FileText(file, "file", 6_000).render(part)[0] == whole
 
 
 LANGUAGES = st.sampled_from(["python", "javascript", "tsx", "go", "java", "c", "yaml", ""])
@@ -480,7 +500,7 @@ def test_odd_texts_keep_the_laws_of_excerpts(text, language):
 def test_a_line_of_the_file_does_not_look_like_one_that_is_left_out():
     text = "…\n" * 400
     request = FileText(source(text, (changed_at(200),)), "excerpt", 0)
-    body = request.render(request.file.parts[0])
+    body = request.render(request.file.parts[0])[0]
     assert len(re.findall(r"^…$", body, re.MULTILINE)) == 2
     assert "200| …" in body
 
@@ -489,7 +509,7 @@ def test_without_hunks_the_file_is_shown():
     text = "x = 1\n" * 400
     file = source(text, ())
     for mode in ("auto", "excerpt"):
-        assert FileText(file, mode, 0).render(file.parts[0]) == user_text(file, file.parts[0])
+        assert FileText(file, mode, 0).render(file.parts[0])[0] == user_text(file, file.parts[0])
 
 
 @pytest.mark.parametrize("path", REAL_FILES, ids=lambda path: path.name)

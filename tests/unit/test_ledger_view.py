@@ -200,6 +200,19 @@ class TestFiles:
         other = request_key(part=2, of=3)
         assert LedgerView(ledger(*half, *answered_batch(other, n=2))).reviewed_files == set()
 
+    def test_the_lines_of_a_file_that_were_shown_are_those_of_all_its_answers(self):
+        def part(number, shown):
+            return request_key(part=number, of=2).model_copy(update={"shown": shown})
+
+        first, second = part(1, "1-90"), part(2, "120-130,190-200")
+        one = answered_batch(first, second, failed={second.id: "expired"})
+        assert LedgerView(ledger(*one)).shown_lines == {("a.py", ONE): "1-90"}
+        both = (*one, *answered_batch(part(2, "120-130"), n=2))
+        assert LedgerView(ledger(*both)).shown_lines == {("a.py", ONE): "1-90,120-130"}
+        # Later it was shown whole.
+        whole = (*both, *answered_batch(request_key(), n=3))
+        assert LedgerView(ledger(*whole)).shown_lines == {}
+
     def test_a_removed_path_is_dropped_until_it_is_selected_again(self):
         selections = (selected(1, ("a.py", ONE, None)), selected(2, gone=("a.py",)))
         assert LedgerView(ledger(*selections)).newest_files() == {}

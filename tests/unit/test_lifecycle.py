@@ -4,7 +4,7 @@ import difflib
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -30,6 +30,8 @@ from batch_action.models.findings import (
     Thresholds,
     TrackedFinding,
 )
+from batch_action.requests.excerpt import choose_lines
+from batch_action.text import format_ranges
 
 OPEN_STATES = (FindingState.NEW, FindingState.OPEN, FindingState.RECHECKING, FindingState.BACK)
 
@@ -724,6 +726,49 @@ def test_whole_file_findings_are_rechecked_when_anything_changes():
     assert states(history.report(head, {"a.py": []}, known)) == ["FIXED"]
 
 
+LONG = "".join(f"def f{n}():\n" + "    x = 1\n" * 20 + "\n\n" for n in range(9))
+
+
+@pytest.mark.parametrize(
+    ("change", "shown", "state", "moves"),
+    [
+        pytest.param(("a = 1", "a = 2"), "150-195", "OPEN", True, id="near, not shown"),
+        pytest.param(("a = 1", "a = 2"), "1-4,150-195", "FIXED", False, id="near, shown"),
+        pytest.param(("a = 1", "a = 2"), "1-2,4-195", "OPEN", True, id="near, shown in part"),
+        pytest.param(("crash(a)", "fine(a)"), "150-195", "RECHECKING", False, id="it, not shown"),
+        pytest.param(("crash(a)", "fine(a)"), "3-3", "FIXED", False, id="it, shown"),
+        pytest.param(("f8", "g8"), "", "OPEN", True, id="far, unknown"),
+    ],
+)
+def test_an_answer_decides_nothing_about_lines_that_it_was_not_shown(change, shown, state, moves):
+    history, known, _ = start(BAD + "\n\n" + LONG)
+    text = (BAD + "\n\n" + LONG).replace(*change, 1)
+    head = history.commit({"a.py": text})
+    policy = {"shown_lines": {("a.py", blob_of(text)): shown}}
+    result = history.report(head, {"a.py": []}, known, **policy)
+    assert states(result) == [state]
+    anchor = after(result)[0].anchor
+    assert (anchor.blob == blob_of(text)) is moves
+    # A request of a person is not answered by it either.
+    asked = frozenset({known[0].fingerprint})
+    result = history.report(head, {"a.py": []}, known, recheck_answered=asked, **policy)
+    assert states(result) == ["FIXED" if state == "FIXED" else state]
+    # It is decided by the next answer that is shown the lines.
+    again = history.commit({"a.py": text.replace("a = ", "a  = ", 1)})
+    assert states(history.report(again, {"a.py": []}, after(result))) == ["FIXED"]
+
+
+def test_content_that_was_reviewed_before_without_the_lines_decides_nothing():
+    history, known, _ = start(BAD + FAR)
+    old = (BAD + FAR).replace("crash(a)", "fine(a)")
+    back = history.commit({"a.py": old})
+    file = ("a.py", blob_of(old))
+    policy = {"reviewed_before": frozenset({file}), "shown_lines": {file: "9-12"}}
+    result = history.report(back, {}, known, **policy)
+    assert states(result) == ["RECHECKING"]
+    assert states(history.report(back, {"a.py": []}, after(result))) == ["FIXED"]
+
+
 def test_a_missing_line_map_counts_as_changed():
     history, known, _ = start()
     head = history.commit({"a.py": BAD + FAR + GOOD})
@@ -775,11 +820,11 @@ class Reviewer:
     def __init__(self, dice: random.Random, misses: float) -> None:
         self.dice, self.misses = dice, misses
 
-    def __call__(self, text: str) -> list[RawFinding]:
+    def __call__(self, text: str, shown: Collection[int]) -> list[RawFinding]:
         return [
             raw(line, number, title=f"t{self.dice.random()}", rule=f"r{self.dice.random()}")
             for number, line in enumerate(text.splitlines(), start=1)
-            if "BUG" in line and self.dice.random() >= self.misses
+            if "BUG" in line and number in shown and self.dice.random() >= self.misses
         ]
 
 
@@ -830,11 +875,14 @@ def bugs(files: Mapping[str, str]) -> set[tuple[str, int]]:
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.integers(0, 10**9), st.sampled_from([0.0, 0.3]))
-def test_random_histories(seed, misses):
-    """No duplicates, no stale findings; with a reviewer that misses nothing exactly the bugs."""
+@given(st.integers(0, 10**9), st.sampled_from([0.0, 0.3]), st.sampled_from([0, 16]))
+def test_random_histories(seed, misses, length):
+    """No duplicates, no stale findings; with a reviewer that misses nothing exactly the bugs.
+
+    Of functions of some *length* the reviewer is shown excerpts.
+    """
     dice = random.Random(seed)
-    body = "def {0}():\n    a = 1\n    {1}\n    return a"
+    body = "def {0}():\n    a = 1\n    {1}\n" + "    a += 1\n" * length + "    return a"
     files = {
         f"{p}.py": "\n\n\n".join(
             body.format(f"{p}{n}", "BUG(0)" if n % 3 == 0 else "c = a") for n in range(6)
@@ -848,8 +896,20 @@ def test_random_histories(seed, misses):
         head = history.commit(files)
         changed = [p for p in files if before.get(p) != files[p]]
         skip = {p for p in changed if dice.random() < 0.2}
-        reviewed = {p: reviewer(files[p]) for p in changed if p not in skip}
-        result = history.report(head, reviewed, known, renamed=renamed)
+        shown = {
+            p: choose_lines(files[p], "python", hunks(before[p], files[p]))
+            if length and p in before
+            else range(1, 10**6)
+            for p in changed
+            if p not in skip
+        }
+        reviewed = {p: reviewer(files[p], lines) for p, lines in shown.items()}
+        ranges = {
+            (p, blob_of(files[p])): format_ranges(lines)
+            for p, lines in shown.items()
+            if isinstance(lines, set)
+        }
+        result = history.report(head, reviewed, known, renamed=renamed, shown_lines=ranges)
         known = after(result)
         assert max(open_places(known).values(), default=1) == 1
         open_now = {
