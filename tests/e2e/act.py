@@ -37,15 +37,15 @@ FEDERATION = {
 }
 
 
-def install() -> Path:
-    """Install GitHub's clients and its description with the lock file; return the modules."""
-    cache = PROJECT / ".cache" / "e2e"
+def install(source: Path = HERE) -> Path:
+    """Install what the lock file of a folder lists; return the modules."""
+    cache = PROJECT / ".cache" / source.name
     cache.mkdir(parents=True, exist_ok=True)
-    lock = (HERE / "package-lock.json").read_bytes()
+    lock = (source / "package-lock.json").read_bytes()
     modules, done = cache / "node_modules", cache / "node_modules" / ".installed"
     if not done.exists() or done.read_bytes() != lock:
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, cache)
+            shutil.copy(source / name, cache)
         command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
         subprocess.run(command, cwd=cache, check=True)
         done.write_bytes(lock)

@@ -127,7 +127,8 @@ def _place_script(
     tests = [test for test in suites.index(framework).tests if _is_below(test, project)]
     found = (names.SCRIPT_TEST.fullmatch(PurePosixPath(test).name) for test in tests)
     used = Counter(match["kind"] for match in found if match)
-    kinds = list(dict.fromkeys((*(kind for kind, _ in used.most_common()), *_SCRIPT_KINDS)))
+    wanted = (kind for suite in suites.script_suites(path, framework) for kind in suite.kinds)
+    kinds = list(dict.fromkeys((*(k for k, _ in used.most_common()), *wanted, *_SCRIPT_KINDS)))
     pure = PurePosixPath(path)
     stem = pure.stem.lstrip("+")  # SvelteKit allows no other file `+…` beside its own
     folders = list(dict.fromkeys(_script_folders(path, framework, suites, tests, place)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePosixPath
 from posixpath import normpath
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -25,7 +25,7 @@ from batch_action.tasks.testing.literals import CONFIG_FOLDER, exported_value
 DEFAULT_INCLUDE: Mapping[Framework, tuple[str, ...]] = {
     "jest": ("**/__tests__/**/*.?([cm])[jt]s?(x)", "**/?(*.)+(spec|test).?([cm])[jt]s?(x)"),
     "vitest": ("**/*.{test,spec}.?(c|m)[jt]s?(x)",),
-    "mocha": ("./test/*.{js,cjs,mjs}",),
+    "mocha": ("./test",),
 }
 """https://jestjs.io/docs/configuration, https://vitest.dev/config/,
 https://mochajs.org/#the-test-directory (read in November 2026)."""
@@ -38,6 +38,9 @@ _MAX_PATTERNS = 50
 _MAX_REPEATS = 4
 _OPTION_WITH_VALUE = re.compile(
     r"-[rRtug]|--(?:require|reporter|timeout|ui|grep|extension|config|ignore|loader|import)"
+)
+_KIND = re.compile(
+    r"(?P<separator>[_-]?)[@+?]?[({]?(?P<words>[a-z]\w*(?:[|,]\w+)*)[)}]?(?=\\?\.)", re.IGNORECASE
 )
 _WILDCARD = re.compile(r"[*?{\[(+@!]")
 
@@ -55,6 +58,8 @@ class ScriptSuite:
     exclude: tuple[re.Pattern[str], ...] = ()
     fixed_folders: tuple[str, ...] = ()
     """The folders at the beginning of patterns, up to the first wildcard."""
+    kinds: tuple[str, ...] = ()
+    """What patterns want between the name of a file and its extension, such as `.check`."""
 
     def collects(self, path: str) -> bool:
         """Return whether a file at this path is run as a test."""
@@ -65,6 +70,13 @@ class ScriptSuite:
             and any(pattern.search(absolute) for pattern in self.include)
             and not any(pattern.search(absolute) for pattern in self.exclude)
         )
+
+
+class _File(NamedTuple):
+    """The file whose suites are looked for, among the manifests of the commit."""
+
+    path: str
+    manifests: Mapping[str, str]
 
 
 def suites_of(
@@ -78,12 +90,13 @@ def suites_of(
         package = parse_package(manifests.get(join_path(folder, "package.json"), ""))
         configs = list(_configurations(folder, framework, package, manifests))
         if configs:
+            file = _File(path, manifests)
             return tuple(
-                suite for at, config in configs for suite in _suites(at, framework, config)
+                suite for at, config in configs for suite in _suites(at, framework, config, file)
             )
         if framework_of_package(folder, manifests) == framework:
-            return tuple(_suites(folder, framework, {}))
-    return tuple(_suites("", framework, {}))
+            return (_suite(folder, framework, {}),)
+    return (_suite("", framework, {}),)
 
 
 def _configurations(
@@ -141,7 +154,8 @@ def _specs_of_command(command: str) -> dict[str, Any]:
     return {"spec": specs, "recursive": "--recursive" in words} if specs else {}
 
 
-def _suites(folder: str, framework: Framework, config: Any) -> Iterable[ScriptSuite]:
+def _suites(folder: str, framework: Framework, config: Any, of: _File) -> Iterable[ScriptSuite]:
+    """Yield the suites of a configuration: of the projects that *of* may be in, or its own."""
     if isinstance(config, list):
         config = {"test": {"projects": config}} if framework == "vitest" else {"projects": config}
     options = config if isinstance(config, dict) else {}
@@ -151,24 +165,61 @@ def _suites(folder: str, framework: Framework, config: Any) -> Iterable[ScriptSu
         test = options.get("test")
         options = {**shared, **test} if isinstance(test, dict) else shared
     projects = options.get("projects") or options.get("workspace")
-    found = []
-    for project in projects if isinstance(projects, list) else ():
-        if isinstance(project, dict):
-            inner = project.get("test") if framework == "vitest" else project
-            inherited = options if project.get("extends") is True else {}
-            root = {"root": project["root"]} if "root" in project else {}
-            found.append({**inherited, **root, **(inner if isinstance(inner, dict) else {})})
-    for each in found or [options]:
-        yield _suite(folder, framework, each)
+    if not isinstance(projects, list) or not all(isinstance(p, str | dict) for p in projects):
+        yield _suite(folder, framework, options)
+        return
+    for project in projects:
+        if isinstance(project, str):
+            yield from _named_project(_base(folder, framework, options), framework, project, of)
+            continue
+        inner = project.get("test") if framework == "vitest" else project
+        inherited = options if project.get("extends") is True else {}
+        root = {"root": project["root"]} if "root" in project else {}
+        yield _suite(
+            folder, framework, {**inherited, **root, **(inner if isinstance(inner, dict) else {})}
+        )
+
+
+def _named_project(base: str, framework: Framework, glob: str, of: _File) -> Iterable[ScriptSuite]:
+    """Yield the suites of the projects that a glob names: folders, or configuration files."""
+    pattern = glob_pattern(_absolute(base, glob).rstrip("/"))
+    if pattern is None or glob.startswith("!"):
+        return
+    for folder in parent_folders(of.path):
+        if not _is_below(f"{folder}/", base):
+            return
+        for path, text in of.manifests.items():
+            if next(parent_folders(path)) == folder and pattern.search(f"/{path}"):
+                yield _suite(folder, framework, _own_options(_read(path, text), framework))
+                return
+        if pattern.search(f"/{folder}".rstrip("/")) or (folder == base and glob == "."):
+            package = parse_package(of.manifests.get(join_path(folder, "package.json"), ""))
+            own = list(_configurations(folder, framework, package, of.manifests))
+            for at, config in own or [(folder, {})]:
+                yield _suite(at, framework, _own_options(config, framework))
+            return
+
+
+def _own_options(config: Any, framework: Framework) -> Mapping[str, Any]:
+    options = config if isinstance(config, dict) else {}
+    if framework == "vitest":
+        test = options.get("test")
+        root = {"root": options["root"]} if "root" in options else {}
+        return {**root, **(test if isinstance(test, dict) else {})}
+    return options
+
+
+def _base(folder: str, framework: Framework, options: Mapping[str, Any]) -> str:
+    base = _resolve(folder, next(iter(_texts(options, "rootDir", "root")), ""))
+    return _resolve(base, next(iter(_texts(options, "dir")), "")) if framework == "vitest" else base
 
 
 def _suite(folder: str, framework: Framework, options: Mapping[str, Any]) -> ScriptSuite:
-    base = _resolve(folder, next(iter(_texts(options, "rootDir", "root")), ""))
-    if framework == "vitest":
-        base = _resolve(base, next(iter(_texts(options, "dir")), ""))
+    base = _base(folder, framework, options)
+    default = list(DEFAULT_INCLUDE[framework])
     globs = _texts(options, *{"jest": ["testMatch"], "mocha": ["spec"]}.get(framework, ["include"]))
     if framework == "mocha":
-        globs = _mocha_globs(globs or list(DEFAULT_INCLUDE["mocha"]), options)
+        globs, default = _mocha_globs(globs, options), _mocha_globs(default, options)
     include = [_absolute(base, glob) for glob in globs if not glob.startswith("!")]
     exclude = [_absolute(base, glob[1:]) for glob in globs if glob.startswith("!")]
     expressions = _texts(options, "testRegex") if framework == "jest" else []
@@ -176,7 +227,7 @@ def _suite(folder: str, framework: Framework, options: Mapping[str, Any]) -> Scr
     if not patterns:
         patterns = [p for glob in include if (p := glob_pattern(glob)) is not None]
     if not patterns:
-        include = [_absolute(base, glob) for glob in DEFAULT_INCLUDE[framework]]
+        include = [_absolute(base, glob) for glob in default]
         patterns = [p for glob in include if (p := glob_pattern(glob)) is not None]
     ignored = _texts(options, "testPathIgnorePatterns") if framework == "jest" else []
     exclude += [_absolute(base, g) for g in (*DEFAULT_EXCLUDE, *_excluded(framework, options))]
@@ -190,6 +241,7 @@ def _suite(folder: str, framework: Framework, options: Mapping[str, Any]) -> Scr
             *(p for e in ignored[:_MAX_PATTERNS] if (p := _expression(base, e)) is not None),
         ),
         fixed_folders=tuple(dict.fromkeys(map(_fixed_folder, include))),
+        kinds=tuple(dict.fromkeys(k for text in (*include, *expressions) for k in _kinds(text))),
     )
 
 
@@ -240,6 +292,13 @@ def _fixed_folder(glob: str) -> str:
     parts = PurePosixPath(glob).parts[1:-1]
     count = next((n for n, part in enumerate(parts) if _WILDCARD.search(part)), len(parts))
     return "/".join(parts[:count])
+
+
+def _kinds(pattern: str) -> Iterable[str]:
+    """Yield the kinds of names that a glob or an expression may want: `.check` of `*.check.ts`."""
+    for match in _KIND.finditer(pattern):
+        words = re.split(r"[|,]", match["words"])
+        yield from (f"{match['separator'] or '.'}{word}" for word in words)
 
 
 def _is_below(path: str, folder: str) -> bool:
