@@ -1,4 +1,4 @@
-"""What a task needs of the repository: old versions, tests, descriptions, licenses."""
+"""What a task needs of the repository: descriptions, old versions, tests, licenses."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +22,7 @@ from batch_action.models.files import (
 )
 from batch_action.models.findings import RawFinding
 from batch_action.models.licenses import LicensePolicy
+from batch_action.requests.descriptions import Descriptions
 from batch_action.selection.content import MAX_PART_CHARS, decode, is_binary, is_lossless, read_text
 from batch_action.selection.paths import language_of
 from batch_action.selection.patterns import path_rules
@@ -39,9 +40,6 @@ from batch_action.tasks.testing.frameworks import is_manifest
 from batch_action.tasks.testing.layout import FileTests, SuiteLayout
 from batch_action.tasks.testing.treesitter import go_names
 
-MAX_COMMITS = 30
-"""Commit messages in the description of a change."""
-MAX_DESCRIPTION_CHARS = 8_000
 MAX_OLD_VERSION_CHARS = 2 * MAX_PART_CHARS
 """A longer old version is not compared: it is sent in one piece."""
 MAX_CHANGED_FILES = 200
@@ -84,26 +82,35 @@ class ContextFinder:
         checked = [_skip_for_task(task, file) or file for file in files]
         yield from (file for file in checked if isinstance(file, SkippedFile))
         sources = [file for file in checked if isinstance(file, SourceFile)]
-        if not sources:
-            return
+        for file in self._attach_for_task(task, sources) if sources else ():
+            description = "" if isinstance(file, SkippedFile) else self._descriptions.of(file)
+            if isinstance(file, SkippedFile) or not description:
+                yield file
+            else:
+                yield replace(file, hints=(("description", description), *file.hints))
+
+    def _attach_for_task(
+        self, task: Task, files: Sequence[SourceFile]
+    ) -> Iterable[SourceFile | SkippedFile]:
         match task.context_needs:
             case ContextNeeds.BEFORE:
-                yield from _attach_old_versions(self._ctx.git, task, sources, self._change_hints)
+                return _attach_old_versions(self._ctx.git, task, files, self._changed_files)
             case ContextNeeds.TESTS:
-                yield from map(self._tests.attach, sources)
+                return map(self._tests.attach, files)
             case ContextNeeds.NONE:
-                yield from (replace(file, hints=task.hints(file)) for file in sources)
+                return (replace(file, hints=task.hints(file)) for file in files)
 
     @cached_property
     def _tests(self) -> "TestLocator":
         return TestLocator(self._ctx, self._candidates.head)
 
     @cached_property
-    def _change_hints(self) -> Hints:
-        """The hints on the whole change: its description and the files it touches."""
-        hints = []
-        if description := _description(self._ctx, self._candidates):
-            hints.append(("description", mask(description)[0]))
+    def _descriptions(self) -> Descriptions:
+        return Descriptions(self._ctx, self._candidates.base, self._candidates.head)
+
+    @cached_property
+    def _changed_files(self) -> Hints:
+        """Which files the whole change touches, where there are several."""
         names = [
             f"{s.path} (deleted)"
             for s in self._candidates.skipped
@@ -112,9 +119,8 @@ class ContextFinder:
         for file in self._candidates.changes:
             moved = file.old_path and file.old_path != file.path
             names.append(f"{file.path} ({file.status}{f' from {file.old_path}' if moved else ''})")
-        if len(names) > 1:
-            hints.append(("changed-files", "\n".join(_at_most(sorted(names), MAX_CHANGED_FILES))))
-        return tuple(hints)
+        listed = "\n".join(_at_most(sorted(names), MAX_CHANGED_FILES))
+        return (("changed-files", listed),) if len(names) > 1 else ()
 
 
 def _skip_for_task(task: Task, file: SourceFile) -> SkippedFile | None:
@@ -245,9 +251,9 @@ def _at_most(lines: list[str], limit: int) -> list[str]:
 
 
 def _attach_old_versions(
-    git: GitRepo, task: Task, files: Sequence[SourceFile], change_hints: Hints
+    git: GitRepo, task: Task, files: Sequence[SourceFile], changed_files: Hints
 ) -> Iterator[SourceFile | SkippedFile]:
-    """Attach the version that each file is compared with, and the hints on the whole change."""
+    """Attach the version that each file is compared with, and the names of all changed files."""
     paths = {file.old_blob: file.path for file in files if file.old_blob}
     blobs = git.blobs(sorted(paths))
     texts = {blob: mask(read_text(data), paths[blob])[0] for blob, data in blobs}
@@ -273,23 +279,7 @@ def _attach_old_versions(
             blob=file.old_blob or "",
             text=text or "",
         )
-        yield replace(file, context_files=(before,), hints=(*change_hints, *task.hints(file)))
-
-
-def _description(ctx: RunContext, candidates: Candidates) -> str:
-    """Return `refactor-description`, else the pull request's text, else the commit messages.
-
-    It is data for the prompt, as untrusted as the change itself.
-    """
-    if configured := (ctx.settings.refactor_description or "").strip():
-        return configured
-    pull = ctx.github_context.pull_request
-    texts = [pull.title.strip(), pull.body.strip()] if pull else []
-    text = "\n\n".join(text for text in texts if text)
-    if not text and candidates.base is not None and not ctx.settings.patch_file:
-        messages = ctx.git.messages(candidates.base, candidates.head, MAX_COMMITS)
-        text = "\n\n---\n\n".join(messages)
-    return text if len(text) <= MAX_DESCRIPTION_CHARS else text[:MAX_DESCRIPTION_CHARS] + " …"
+        yield replace(file, context_files=(before,), hints=(*changed_files, *task.hints(file)))
 
 
 def describe_licenses(ctx: RunContext, head: str) -> str:

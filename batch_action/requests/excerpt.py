@@ -49,7 +49,7 @@ _NAME = re.compile(r"[A-Za-z_$][\w$]*")
 _REMOVED_NAME = re.compile(
     r"^-.{0,80}?\b(?:def|function|func|fn|fun|class|struct|interface|const|let|type)\s+"
     r"(?:\([^)]*\)\s*)?(?P<name>[A-Za-z_$][\w$]*)"
-    r"|^-(?P<value>[A-Za-z_$][\w$]*)\s*=[^=]",
+    r"|^- *\| (?P<value>[A-Za-z_$][\w$]*)\s*=[^=]",
     re.MULTILINE,
 )
 _CONSTRUCTORS = frozenset(

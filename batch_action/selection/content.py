@@ -306,6 +306,9 @@ def render_hunks(
 ) -> str:
     r"""Return the hunks as a unified diff without file headers; empty without hunks.
 
+    A line at head has its number between its sign and a bar, as in ` 9| x` and `+10| y`; a removed
+    one has none: `-  | z`.
+
     Args:
         old: the masked text at base; empty to leave the removed lines out.
         new: the masked text at head.
@@ -364,13 +367,19 @@ def _hunk_lines(group: Sequence[Hunk], old: Sequence[str], new: Sequence[str]) -
         _line_range(first, last - first),
     )
     yield f"@@ -{old_range} +{new_range} @@"
+    width = len(str(last))
+
+    def numbered(sign: str, start: int, end: int) -> Iterator[str]:
+        for number, line in enumerate(new[start:end], start + 1):
+            yield f"{sign}{number:>{width}}| {line}"
+
     at = first
     for hunk, old_start in zip(group, old_starts, strict=True):
-        yield from (f" {line}" for line in new[at : _start(hunk)])
-        yield from (f"-{line}" for line in old[old_start:][: hunk.old_lines])
+        yield from numbered(" ", at, _start(hunk))
+        yield from (f"-{'':{width}}| {line}" for line in old[old_start:][: hunk.old_lines])
         at = _end(hunk)
-        yield from (f"+{line}" for line in new[_start(hunk) : at])
-    yield from (f" {line}" for line in new[at:last])
+        yield from numbered("+", _start(hunk), at)
+    yield from numbered(" ", at, last)
 
 
 def _line_range(start: int, length: int) -> str:

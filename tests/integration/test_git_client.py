@@ -350,16 +350,24 @@ def test_sha256(tmp_path):
     assert git.nearest_ancestor([a], b) == a
 
 
-def test_messages_are_in_the_order_of_the_commits(repo):
-    a = repo.commit({"a": "1"})
-    repo.git("commit", "--quiet", "--allow-empty", "--message", "Über\n\nwith a body\n")
-    repo.git("commit", "--quiet", "--allow-empty", "--message", "commit x\n\n* more")
+def test_the_messages_of_each_path_are_in_the_order_of_the_commits(repo):
+    a = repo.commit({"a": "1", "gone": "1"})
+    repo.git("commit", "--quiet", "--allow-empty", "--message", "empty")
+    names = ("a", "\n", "Über/\n x", "b\udcff")
+    for number, name in enumerate(names):
+        repo.write({name: f"{number}\n"})
+        repo.git("add", "--all")
+        repo.git("commit", "--quiet", "--message", f"Über {number}\n\n* with a body\n")
+    repo.git("rm", "--quiet", "gone")
+    repo.git("commit", "--quiet", "--allow-empty-message", "--message", "")
+    repo.git("mv", "a", "c")
+    repo.git("commit", "--quiet", "--message", "move")
     git = GitRepo(repo.path)
-    assert git.messages(a, repo.head(), 9) == ["Über\n\nwith a body", "commit x\n\n* more"]
-    assert git.messages(a, repo.head(), 1) == ["commit x\n\n* more"]
-    assert git.messages(None, a, 9) == ["commit 1"]
-    assert git.messages("f" * 40, a, 9) == ["commit 1"]
-    assert git.messages(a, a, 9) == []
+    found = git.messages_by_path(a, repo.head(), 9)
+    expected = {name: [f"Über {number}\n\n* with a body"] for number, name in enumerate(names)}
+    assert found == {**expected, "a": [*expected["a"], "move"], "c": ["move"]}
+    assert git.messages_by_path(a, repo.head(), 1) == {"a": ["move"], "c": ["move"]}
+    assert git.messages_by_path("f" * 40, a, 9) == git.messages_by_path(a, a, 9) == {}
 
 
 PATCH = b"""\

@@ -71,14 +71,7 @@ def reasons(selection: Selection):
 
 def added_lines(diff: str) -> list[int]:
     """The numbers that the added lines have in the new file."""
-    numbers, number = [], 0
-    for line in diff.splitlines():
-        if header := re.match(r"@@ -\S+ \+(\d+)", line):
-            number = int(header[1]) - 1
-        else:
-            number += not line.startswith("-")
-            numbers += [number] if line.startswith("+") else []
-    return numbers
+    return [int(number) for number in re.findall(r"(?m)^\+ *(\d+)\| ", diff)]
 
 
 @pytest.fixture
@@ -168,7 +161,7 @@ def test_every_kind_of_change(repo):
     assert selection.files[0] == auth  # the riskiest name goes first
     assert auth.masked_secrets == 1
     assert TOKEN not in auth.text + auth.diff
-    assert f"-x7 = 7\n+x7 = '{'•' * 40}'" in auth.diff
+    assert f"-  | x7 = 7\n+ 8| x7 = '{'•' * 40}'" in auth.diff
     assert (added_lines(auth.diff), auth.language) == ([8], "python")
     assert [(part.start_line, part.end_line) for part in auth.parts] == [(1, 20)]
     assert by_path["crlf.py"].text == "a = 1\r\nb = 2\r\n"
@@ -285,7 +278,7 @@ def test_a_notebook_that_ran_again_is_no_change(repo):
     head = repo.commit({"a.ipynb": notebook(["a = 2\n", "plot(a)"], 3, "z" * 2_000_000)})
     (file,) = select(repo, base, head).files
     assert (file.path, file.language) == ("a.ipynb", "jupyter")
-    assert "-a = 1\n+a = 2" in file.diff
+    assert "| a = 1\n+16| a = 2" in file.diff
     assert len(file.text) < 1_000
     (number,) = added_lines(file.diff)
     assert file.text.split("\n")[number - 1] == "a = 2"
@@ -371,8 +364,8 @@ def test_the_backlog_is_read_at_head(repo):
         "again.py": ChangeType.MODIFIED,
         "new.py": ChangeType.RENAMED,
     }
-    assert files["same.py"].diff == "@@ -1,1 +1,1 @@\n-a = 1\n+a = 2"
-    assert files["again.py"].diff == "@@ -1,1 +1,1 @@\n-a = 1\n+a = 3"
+    assert files["same.py"].diff == "@@ -1,1 +1,1 @@\n- | a = 1\n+1| a = 2"
+    assert files["again.py"].diff == "@@ -1,1 +1,1 @@\n- | a = 1\n+1| a = 3"
     assert reasons(selection) == {
         "gone.py": SkipReason.DELETED,
         "old.py": SkipReason.DELETED,

@@ -41,6 +41,7 @@ def test_both_versions_and_the_commit_messages_are_sent(refactor_validation: Wor
     assert workflow.requested_paths() == ["money.py"]
     prompt = prompt_of(workflow)
     assert "<description>\n> commit 3\n</description>" in prompt
+    assert prompt.index("<description>") < prompt.index("<changed-files>")
     assert '<before path="money.py">\n1| def total(prices):' in prompt
     assert prompt.index("<before") < prompt.index("<file")
     assert "> money.py (modified)\n> new.py (added)" in prompt

@@ -265,7 +265,7 @@ def test_correct_code_has_no_findings(path, line):
 
 
 def test_findings_outside_the_change_are_pre_existing():
-    change = "@@ -1,2 +1,3 @@\n a = 1\n-b = 2\n+eval(a)\n eval(b)\n\\ No newline at end of file"
+    change = "@@ -1,2 +1,3 @@\n 1| a = 1\n- | b = 2\n+2| eval(a)\n 3| eval(b)"
     found = findings(shown("a.js", "a = 1\neval(a)\neval(b)\n", change=change))
     assert [(r.start, r.pre_existing) for r in found] == [(2, False), (3, True)]
 
@@ -402,6 +402,8 @@ def test_licenses_are_reviewed_where_the_prompt_names_them():
 
 
 def test_a_removed_notice_is_found():
-    change = "@@ -1,3 +1,1 @@\n-// Copyright 2020 A\n-// SPDX-License-Identifier: ISC\n f();"
+    change = (
+        "@@ -1,3 +1,1 @@\n- | // Copyright 2020 A\n- | // SPDX-License-Identifier: ISC\n 1| f();"
+    )
     assert legal(shown("a.js", "f();\n", change=change)) == [("notice-removed", None, 1)]
     assert legal(shown("a.js", "// Copyright 2024 A\nf();\n", change=change)) == []

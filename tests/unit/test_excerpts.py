@@ -390,7 +390,11 @@ def test_other_ranges_are_refused(ranges):
 
 @pytest.mark.parametrize(
     ("removed", "caller"),
-    [("-def gone(a):", "gone(1)"), ("-LIMIT = 3", "print(LIMIT)"), ("-class Gone:", "Gone()")],
+    [
+        ("-  | def gone(a):", "gone(1)"),
+        ("-  | LIMIT = 3", "print(LIMIT)"),
+        ("-  | class Gone:", "Gone()"),
+    ],
 )
 def test_the_uses_of_what_was_removed_are_shown(removed, caller):
     filler = "\n".join(FILLER["python"].format(number) for number in range(40))

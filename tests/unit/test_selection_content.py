@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -314,7 +315,11 @@ def test_the_change_is_the_unified_diff(old, new):
     hunks = hunks_between(old, new)
     text = render_hunks("".join(f"{x}\n" for x in old), "".join(f"{x}\n" for x in new), hunks)
     expected = list(difflib.unified_diff(old, new, lineterm="", n=3))[2:]
-    ours = [line for line in text.split("\n") if hunks]
+    numbered = [re.fullmatch(r"(@@.*)|([ +-]) *(\d*)\| (.*)", x) for x in text.split("\n") if hunks]
+    ours = [match[1] or f"{match[2]}{match[4]}" for match in numbered]
+    # A line has a number if it is in the new text, and it is the one at that place there.
+    assert all(bool(m[3]) == (m[2] != "-") for m in numbered if m[2])
+    assert all(new[int(m[3]) - 1] == m[4] for m in numbered if m[3])
     # difflib drops `,1`; and it never joins as we do hunks that are exactly six lines apart.
     plain = [line for line in expected if not line.startswith("@@")]
     assert [line for line in ours if not line.startswith("@@")] == plain
@@ -324,12 +329,14 @@ def test_the_change_is_the_unified_diff(old, new):
 def test_the_change_is_readable_as_a_diff():
     old, new = "1\n2\n3\n4\n5\n6\n", "1\n2\n3\nfour\n5\n6\n"
     hunk = Hunk(old_start=4, old_lines=1, new_start=4, new_lines=1)
-    assert render_hunks(old, new, [hunk]) == ("@@ -1,6 +1,6 @@\n 1\n 2\n 3\n-4\n+four\n 5\n 6")
-    assert "-4" not in render_hunks("", new, [hunk])
+    assert render_hunks(old, new, [hunk]) == (
+        "@@ -1,6 +1,6 @@\n 1| 1\n 2| 2\n 3| 3\n- | 4\n+4| four\n 5| 5\n 6| 6"
+    )
+    assert "| 4" not in render_hunks("", new, [hunk])
 
 
 def test_a_long_change_is_cut_with_a_note():
     new = "x\n" * 400
     hunks = [Hunk(old_start=n, old_lines=0, new_start=n, new_lines=1) for n in range(10, 400, 50)]
-    text = render_hunks(new, new, hunks, max_chars=100)
+    text = render_hunks(new, new, hunks, max_chars=140)
     assert text.endswith("6 more changed places are not shown here")

@@ -15,6 +15,7 @@ from batch_action.clients.git.runner import (
     git_error,
     is_commit_id,
     parse_attributes,
+    parse_messages,
     parse_numbered_hunks,
     parse_raw_diff,
     parse_tree,
@@ -170,15 +171,25 @@ class GitRepo:
             iter(self._rev_list("--max-count=1", "--first-parent", age, tips=[commit])), None
         )
 
-    def messages(self, base: str | None, head: str, limit: int) -> list[str]:
-        """Return the messages of at most `limit` commits of `head` not in `base`, oldest first."""
-        excluded = [] if base is None or not self.has_commit(base) else [f"^{base}"]
-        out = self.runner.output(
-            *("rev-list", "--no-merges", "--no-commit-header", "--encoding=UTF-8"),
-            *("--format=%B%x00", f"--max-count={limit}", head, *excluded),
+    def messages_by_path(self, base: str, head: str, limit: int) -> dict[str, list[str]]:
+        """Return by path the messages of the commits that touched it, oldest first.
+
+        Read are the newest `limit` commits of `head` that are not in `base`, without merges; none
+        where `base` is not in this clone. A root, and the boundary of a shallow clone, touches no
+        path.
+        """
+        if not self.has_commit(base):
+            return {}
+        commits = self.runner.output(
+            "rev-list", "--no-merges", f"--max-count={limit}", head, f"^{base}"
         )
-        messages = out.decode("utf-8", "replace").split("\0")
-        return [message.strip() for message in reversed(messages) if message.strip()]
+        out = self.runner.output(
+            *("diff-tree", "--stdin", "-r", "-z", "--name-only", "--no-renames"),
+            *("--ignore-submodules=none", "--no-ext-diff", "--no-textconv"),
+            *("--encoding=UTF-8", "--format=%x00%B"),
+            feed=[commits],
+        )
+        return parse_messages(out)
 
     def commit_time(self, commit: str) -> datetime:
         """Return the committer's time, in UTC."""

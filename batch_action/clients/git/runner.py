@@ -307,6 +307,27 @@ def parse_attributes(output: bytes) -> dict[str, Mapping[str, str]]:
     return dict(attributes)
 
 
+def parse_messages(output: bytes) -> dict[str, list[str]]:
+    r"""Parse the messages and names of `diff-tree -z --format=%x00%B`, newest commit first.
+
+    By path, oldest first. A name is never empty: an empty field begins the next commit. After its
+    message comes a line feed.
+    """
+    found: dict[str, list[str]] = {}
+    fields = iter(output.split(b"\0"))
+    message, after_message = "", False
+    for name in fields:
+        if not name:
+            message = next(fields, b"").decode("utf-8", "replace").strip()
+            after_message = True
+            continue
+        path = os.fsdecode(name.removeprefix(b"\n") if after_message else name)
+        after_message = False
+        if message:
+            found.setdefault(path, []).append(message)
+    return {path: messages[::-1] for path, messages in found.items()}
+
+
 def parse_numbered_hunks(lines: Iterable[bytes]) -> Iterator[tuple[int, Hunk]]:
     """Parse the diff of two trees whose files have numbers for names, as `(number, hunk)`.
 

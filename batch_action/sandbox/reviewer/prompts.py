@@ -12,7 +12,7 @@ OPENING = re.compile(r"<(change|file|before|test)((?:\s+[\w-]+=\"[^\"]*\")*)\s*>
 NOTE = re.compile(r"<([a-z][a-z-]*)>\s*")
 ATTRIBUTE = re.compile(r"([\w-]+)=\"([^\"]*)\"")
 NUMBERED = re.compile(r"\s*(\d+)\| ?(.*)")
-HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+HUNK_LINE = re.compile(r"([+-])\s*(\d*)\| ?(.*)")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -102,7 +102,6 @@ class _PromptReader:
     sections: dict[str, list[str]] = field(default_factory=dict)
     element: str = ""
     current: SourceFile = field(default_factory=lambda: SourceFile(path=""))
-    number: int = 0
 
     def read_line(self, line: str) -> None:
         """Read one line."""
@@ -113,7 +112,7 @@ class _PromptReader:
         elif self.element in self.sections and line.startswith(">"):
             self.sections[self.element].append(line[1:].removeprefix(" "))
         elif self.element == "change":
-            self.number = _read_hunk_line(line, self.number, self.current)
+            _read_hunk_line(line, self.current)
         elif numbered := NUMBERED.fullmatch(line):
             number = int(numbered[1])
             if self.current.lines and self.current.whole:
@@ -150,12 +149,10 @@ def _licenses_after(text: str, label: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def _read_hunk_line(line: str, number: int, file: SourceFile) -> int:
-    """Record an added or removed line; return the number of the next line of the new file."""
-    if head := HUNK.match(line):
-        return int(head[1])
-    if line.startswith("+"):
-        file.added.add(number)
-    if line.startswith("-"):
-        file.removed.append(line[1:])
-    return number if line.startswith(("-", "\\")) else number + 1
+def _read_hunk_line(line: str, file: SourceFile) -> None:
+    """Record an added line by its number, or a removed one."""
+    if changed := HUNK_LINE.fullmatch(line):
+        if changed[1] == "-":
+            file.removed.append(changed[3])
+        elif changed[2]:
+            file.added.add(int(changed[2]))
