@@ -95,6 +95,8 @@ class RawFinding:
     end_line: int
     evidence: str
     """The code as the model quoted it; empty for whole-file categories."""
+    trigger: str = ""
+    """What makes it go wrong, what happens and what should; empty where nothing does."""
     title: str
     explanation: str
     remediation: str

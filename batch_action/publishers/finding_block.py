@@ -26,6 +26,7 @@ from batch_action.text import plural, shorten_path
 MAX_CODE_LINES = 40
 MAX_CODE_CHARS = 4_000
 MAX_PROSE_CHARS = 3_000
+MAX_TRIGGER_CHARS = 600
 MAX_NEW_DETAILS_CHARS = 300_000
 """The limit of all details that one run adds: ten comments full."""
 BRIEF_MARKER = "<!-- batch-action:brief -->"
@@ -58,13 +59,14 @@ def render_block(tracked: TrackedFinding, finding: Finding | None, report: RunRe
 
 
 def render_details(finding: Finding) -> str:
-    """Render the code of a finding, its explanation and its remediation."""
+    """Render the code of a finding, what triggers it, its explanation and its remediation."""
     quoted = truncate_code(finding.evidence)
     return render_template(
         "finding_details.md.j2",
         code=fence(quoted, PurePosixPath(finding.anchor.path).suffix[1:].lower())
         if quoted.strip()
         else "",
+        trigger=labeled("Trigger", finding.raw.trigger, MAX_TRIGGER_CHARS),
         why=labeled("Why", finding.raw.explanation, MAX_PROSE_CHARS),
         fix=labeled("Fix", finding.raw.remediation, MAX_PROSE_CHARS),
         suggestion=render_suggestion(finding),

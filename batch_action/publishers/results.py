@@ -93,6 +93,9 @@ class FindingRecord(SchemaModel):
     rule: Line
     title: Line
     location: LocationRecord
+    trigger: Prose | None = Field(
+        description="The input or order of events, what happens, and what should."
+    )
     explanation: Prose | None
     remediation: Prose | None
     suggestion: Code | None = Field(description="Replaces exactly the lines of the location.")
@@ -403,6 +406,7 @@ def _build_finding(status: FindingStatus, report: RunReport) -> FindingRecord:
             blob=anchor.blob,
             url=links.build_permalink(anchor, report),
         ),
+        trigger=raw.trigger or None if raw else None,
         explanation=raw.explanation if raw else None,
         remediation=raw.remediation if raw else None,
         suggestion=finding.replacement if finding else None,

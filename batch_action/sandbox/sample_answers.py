@@ -118,6 +118,7 @@ def _finding(
     return {
         "confidence": "high",
         "security": False,
+        "trigger": "",
         **{name: value for name, value in written.items() if name not in ("path", "category")},
         "start_line": place[0],
         "end_line": place[1],

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any, get_args
 
 import yaml
-from pydantic import create_model
+from pydantic import Field, create_model
 
 from batch_action.config.inputs import Effort
 from batch_action.errors import ConfigError
@@ -32,11 +32,17 @@ _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)(.*)", re.DOTALL
 
 
 _VERDICT_FIELDS: dict[str, Any] = {
-    "summary": (str, ...),
-    "security": (bool, ...),
+    "summary": (str, Field(description="Two to four sentences for the maintainer.")),
+    "security": (
+        bool,
+        Field(
+            description="An attacker could use what the summary says. It is then not shown in "
+            "public places."
+        ),
+    ),
     "verdict": (Annotated[Verdict, UpperCased], ...),
 }
-"""The last fields of an answer of kind `verdict`: the findings it follows from come first."""
+"""The fields that an answer of kind `verdict` has besides findings."""
 
 
 def path_of(name: str) -> str:
@@ -185,8 +191,12 @@ def _create_answer_model(severities: tuple[Severity, ...], *, verdict: bool) -> 
     item: type[BaseFinding] = BaseFinding
     if len(severities) < len(Severity):
         allowed = StrEnum("Severity", [(s.name, s.value) for s in severities])  # type: ignore[misc]
+        allowed.__doc__ = Severity.__doc__
         item = create_model(
-            "CustomFinding", __base__=BaseFinding, severity=(Annotated[allowed, LowerCased], ...)
+            "CustomFinding",
+            __base__=BaseFinding,
+            __doc__=BaseFinding.__doc__,
+            severity=(Annotated[allowed, LowerCased], ...),
         )
     report = create_model("CustomReport", __base__=ResponseModel, findings=(list[item], ...))  # type: ignore[valid-type]
     if not verdict:

@@ -39,7 +39,9 @@ class RefactorValidation(ResponseModel):
 
     findings: list[BreakingChange]
     summary: str
+    """Two to four sentences for the maintainer."""
     security: bool
+    """An attacker could use what the summary says. It is then not shown in public places."""
     verdict: Annotated[Verdict, UpperCased]
 
 

@@ -1,7 +1,8 @@
-"""The base of all answer models: closed, every field required, no bounds.
+"""The base of all answer models: closed, every field required and described, no bounds.
 
-Their plain JSON schema is therefore legal for structured outputs. The API does not guarantee the
-letter case of enum values, so it is normalized before validation.
+Their plain JSON schema is therefore legal for structured outputs. The docstrings of models, fields
+and enums are its descriptions, which the model reads; a field with an enum has the enum's. The API
+does not guarantee the letter case of enum values, so it is normalized before validation.
 """
 
 import re
@@ -28,6 +29,7 @@ MAX_SUMMARY_CHARS = 2_000
 MAX_CHARS = {
     "evidence": MAX_CODE_CHARS,
     "title": 300,
+    "trigger": 1_000,
     "explanation": 5_000,
     "remediation": 3_000,
 }
@@ -41,6 +43,28 @@ def _to_upper(value: Any) -> Any:
     return value.strip().upper() if isinstance(value, str) else value
 
 
+FINDING_FIELDS = (
+    *("start_line", "end_line", "evidence", "trigger", "explanation", "pre_existing", "security"),
+    *("title", "rule", "cwe", "license", "category", "severity", "confidence"),
+    *("remediation", "suggestion"),
+)
+"""The order in which the fields of a finding are answered: a judgment after what it is based on."""
+
+
+def _drop_titles(schema: dict[str, Any]) -> None:
+    """Drop the titles, which only repeat names."""
+    schema.pop("title", None)
+    for field in schema["properties"].values():
+        field.pop("title", None)
+
+
+def _order_fields(schema: dict[str, Any]) -> None:
+    _drop_titles(schema)
+    fields = schema["properties"]
+    schema["required"] = sorted(fields, key=FINDING_FIELDS.index)
+    schema["properties"] = {name: fields[name] for name in schema["required"]}
+
+
 LowerCased = BeforeValidator(_to_lower)
 UpperCased = BeforeValidator(_to_upper)
 
@@ -48,25 +72,40 @@ UpperCased = BeforeValidator(_to_upper)
 class ResponseModel(BaseModel):
     """An immutable model without additional fields."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, json_schema_extra=_drop_titles
+    )
 
 
 class BaseFinding(ResponseModel):
-    """One problem at one location. The docstrings are part of the schema."""
+    """One problem at one location."""
 
+    model_config = ConfigDict(json_schema_extra=_order_fields)
+
+    start_line: int
+    """The number before the first line of evidence."""
+    end_line: int
+    """The number before its last line."""
+    evidence: str
+    """Lines copied from the file."""
+    trigger: str
+    """The input or order of events, what happens, and what should: one or two sentences."""
+    explanation: str
+    """Two to five sentences: why it happens, and to whom."""
+    pre_existing: bool
+    """The problem was there before the change."""
+    security: bool
+    """An attacker could use what you found. It is then not shown in public places."""
+    title: str
+    """At most twelve words that name what is wrong, not what to do."""
     rule: str
-    """A short kebab-case name of the kind of problem, e.g. off-by-one."""
+    """Two to four words in kebab-case for the kind of problem, e.g. unchecked-return-value."""
     severity: Annotated[Severity, LowerCased]
     confidence: Annotated[Confidence, LowerCased]
-    start_line: int
-    end_line: int
-    evidence: str
-    title: str
-    explanation: str
     remediation: str
+    """One to three sentences, concrete."""
     suggestion: str | None
-    pre_existing: bool
-    security: bool
+    """The replacement for exactly the evidence, if it is small and certain, else null."""
 
     def to_raw(
         self, task: str, *, security: frozenset[str], whole_file: frozenset[str]
@@ -97,9 +136,13 @@ class WrittenFile(ResponseModel):
     """One whole file."""
 
     path: str
+    """Relative to the repository's root, exactly as it is given to you."""
     text: str
+    """The file as it will be saved, from its first line to its last."""
     summary: str
+    """One sentence for the maintainer who decides whether to accept it: what is new in it."""
     security: bool
+    """An attacker could use what the summary says. It is then not shown in public places."""
 
 
 class WrittenFiles(ResponseModel):

@@ -25,6 +25,7 @@ class SecurityFinding(BaseFinding):
 
     category: Annotated[SecurityCategory, LowerCased]
     cwe: str | None
+    """The most specific identifier that fits, such as CWE-89, or null if none does."""
 
 
 class SecurityReport(ResponseModel):

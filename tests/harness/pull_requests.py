@@ -163,6 +163,7 @@ def raw_finding(rule: str, evidence: str, **more: Any) -> dict[str, Any]:
         "end_line": 1,
         "evidence": evidence,
         "title": f"About {rule}",
+        "trigger": f"Whenever {rule} happens.",
         "explanation": f"Because of {rule}.",
         "remediation": "Change it.",
         "suggestion": None,

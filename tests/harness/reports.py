@@ -86,6 +86,7 @@ def finding_status(
         "severity": Severity.HIGH,
         "confidence": Confidence.HIGH,
         "title": f"SQL from `name` ({number})",
+        "trigger": "The name `' OR 1=1 --` returns every row, not one.",
         "explanation": "The name comes from outside.",
         "remediation": "Use parameters.",
         "suggestion": "run(q, name)",

@@ -74,6 +74,7 @@ def test_a_model_that_echoes_our_secrets(workflow: WorkflowHarness) -> None:
         "end_line": 4,
         "evidence": "return eval(x);",
         "title": f"The secret is {STATE_SECRET}",
+        "trigger": f"Whoever knows {STATE_SECRET}.",
         "explanation": f"It is {STATE_SECRET}.",
         "remediation": f"Remove {STATE_SECRET}.",
         "suggestion": None,

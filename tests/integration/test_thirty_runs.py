@@ -376,6 +376,7 @@ def as_json(raw_finding: RawFinding) -> dict[str, object]:
     more = (
         "evidence",
         "title",
+        "trigger",
         "explanation",
         "remediation",
         "suggestion",

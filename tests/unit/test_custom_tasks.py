@@ -33,6 +33,7 @@ def finding_item(**fields):
         "end_line": 1,
         "evidence": "print(x)",
         "title": "t",
+        "trigger": "a call",
         "explanation": "w",
         "remediation": "r",
         "suggestion": None,

@@ -72,6 +72,8 @@ rule `sql-injection` · confidence high
 run(q % name)
 ```
 
+**Trigger.** The name `' OR 1=1 --` returns every row, not one.
+
 **Why.** The name comes from outside.
 
 **Fix.** Use parameters.

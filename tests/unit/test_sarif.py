@@ -365,7 +365,10 @@ class TestReturnedDocument:
         )
         assert is_same(state, parse(draft.document))
         text = state.texts[f"{1:016x}"]
-        assert text.block == ("SQL from `name`. The name comes from outside. Fix: Use parameters.")
+        assert text.block == (
+            "SQL from `name`. The name `' OR 1=1 --` returns every row, not one. "
+            "The name comes from outside. Fix: Use parameters."
+        )
 
     @pytest.mark.parametrize("damage", range(12))
     def test_damage_affects_one_result_only(self, damage):

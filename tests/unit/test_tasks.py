@@ -129,6 +129,7 @@ def finding_item(**fields):
         "end_line": 3,
         "evidence": "return sum(items) / len(items)",
         "title": "An empty list divides by zero",
+        "trigger": "total([]) raises a ZeroDivisionError; it should return 0.",
         "explanation": "It does.",
         "remediation": "Guard it.",
         "suggestion": None,
@@ -207,6 +208,28 @@ class TestSchemas:
         walk(task.schema)
         assert unions <= 16
 
+    @each_findings_task
+    def test_a_judgment_is_answered_after_what_it_is_based_on(self, task):
+        (finding,) = (
+            d for d in task.schema["$defs"].values() if "evidence" in d.get("required", ())
+        )
+        assert [name for name in finding["required"] if name not in ("cwe", "license")] == [
+            *("start_line", "end_line", "evidence", "trigger", "explanation", "pre_existing"),
+            *("security", "title", "rule", "category", "severity", "confidence"),
+            *("remediation", "suggestion"),
+        ]
+        if "verdict" in task.schema["required"]:
+            assert task.schema["required"] == ["findings", "summary", "security", "verdict"]
+
+    @each_task
+    def test_each_field_is_described(self, task):
+        definitions = task.schema["$defs"]
+        for model in [task.schema, *definitions.values()]:
+            assert "description" in model
+            for field in model.get("properties", {}).values():
+                used = field.get("items", field).get("$ref", "").removeprefix("#/$defs/")
+                assert "description" in definitions.get(used, field)
+
     @each_task
     def test_no_field_is_named_after_thinking(self, task):
         names = re.findall(r'"(\w+)": \{', json.dumps(task.schema))
@@ -259,7 +282,7 @@ class TestAnswers:
     @pytest.mark.parametrize("letter", ["x", "語", "\U0001f600", "`", "<", "a\n"])
     def test_every_text_is_bounded(self, task, letter):
         long = letter * 65_000
-        texts = ("rule", "title", "explanation", "remediation", "evidence", "suggestion")
+        texts = ("rule", "title", "trigger", "explanation", "remediation", "evidence", "suggestion")
         (finding,) = task.parse_answer(
             answer(task, finding_item(**dict.fromkeys(texts, long)))
         ).raw_findings
@@ -432,7 +455,25 @@ class TestAnswers:
             task.parse_answer(text)
 
 
+MAX_INSTRUCTION_CHARS = {
+    "code-review": 6_229,
+    "documentation": 4_594,
+    "documentation-complete": 6_027,
+    "license-check": 8_025,
+    "refactor-validation": 7_934,
+    "security-scan": 6_937,
+    "test-generation": 5_065,
+}
+"""Of the prompt and the schema, whose descriptions the model reads as well: each request pays."""
+
+
 class TestPrompts:
+    @pytest.mark.parametrize(("name", "most"), MAX_INSTRUCTION_CHARS.items())
+    def test_instructions_do_not_grow(self, name, most):
+        task = COMPLETE if name == "documentation-complete" else all_tasks()[name]
+        assert len(task.prompt) + len(json.dumps(task.schema)) <= most
+        assert {*all_tasks(), "documentation-complete"} == MAX_INSTRUCTION_CHARS.keys()
+
     def test_the_registry_finds_all(self):
         folder = Path(registry.__file__).parent
         shared = {n for task in TASKS for n in (*task.shared_prompts, *task.complete_prompts)} | {
@@ -552,10 +593,10 @@ class TestUserMessage:
         assert prompt.user_text(selected, whole_part(selected)) == (
             '<change path="src/total.py" status="modified">\n'
             "@@ -1,2 +1,3 @@\n"
-            " def total(items):\n"
-            "-    return sum(items)\n"
-            "+    # café\n"
-            "+    return sum(items) / len(items)\n"
+            " 1| def total(items):\n"
+            "- |     return sum(items)\n"
+            "+2|     # café\n"
+            "+3|     return sum(items) / len(items)\n"
             "</change>\n"
             '<file path="src/total.py" language="python" first-line="1" last-line="3">\n'
             "1| def total(items):\n"

@@ -39,7 +39,7 @@ TEXTS = {
     "escaped": "&<_*[" * 13_000,
 }
 FIELDS = (
-    *("title", "explanation", "remediation", "suggestion", "rule", "category", "cwe"),
+    *("title", "trigger", "explanation", "remediation", "suggestion", "rule", "category", "cwe"),
     *("evidence", "path", "note", "ignore_reason", "ignored_by"),
 )
 STATES = tuple(FindingState)
@@ -47,7 +47,7 @@ STATES = tuple(FindingState)
 
 def finding(number: int, state: FindingState, values: dict[str, str]) -> FindingStatus:
     """A finding with these texts, in any state; it was reported in this run."""
-    raw_fields = {k: v for k, v in values.items() if k in FIELDS[:7]}
+    raw_fields = {k: v for k, v in values.items() if k in FIELDS[:8]}
     status = reports.finding_status(number, state, confidence=Confidence.HIGH, **raw_fields)
     reported = reports.finding_status(number, FindingState.NEW, **raw_fields).finding
     assert reported

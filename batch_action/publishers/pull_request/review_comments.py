@@ -102,6 +102,7 @@ def render(tracked: TrackedFinding, finding: Finding, *, suggestion: str | None)
         "pull_request/review_comment.md.j2",
         severity=report_text.format_severity(tracked),
         title=report_text.format_title(tracked),
+        trigger=labeled("Trigger", raw.trigger, finding_block.MAX_TRIGGER_CHARS),
         why=labeled("Why", raw.explanation, finding_block.MAX_PROSE_CHARS),
         fix=labeled("Fix", raw.remediation, finding_block.MAX_PROSE_CHARS),
         suggestion=fence(suggestion, "suggestion") if suggestion is not None else "",

@@ -23,6 +23,7 @@ from batch_action.text import task_slug
 KEY = "batchAction/v1"
 """The name of our properties; an incompatible later format gets another name."""
 MAX_PROSE_CHARS = 1_500
+MAX_TRIGGER_CHARS = 500
 MAX_MESSAGE_CHARS = 8_000
 
 _FOOTER = re.compile(
@@ -58,8 +59,10 @@ def message_text(tracked: TrackedFinding, finding: Finding | None, previous: str
         return message(previous, MAX_MESSAGE_CHARS)
     parts = [_end_sentence(message(tracked.title, MAX_TITLE_CHARS) or "Untitled finding")]
     if finding is not None:
+        trigger = message(finding.raw.trigger, MAX_TRIGGER_CHARS)
         explanation = message(finding.raw.explanation, MAX_PROSE_CHARS)
         remediation = message(finding.raw.remediation, MAX_PROSE_CHARS)
+        parts += [_end_sentence(trigger)] if trigger else []
         parts += [_end_sentence(explanation)] if explanation else []
         parts += [f"Fix: {_end_sentence(remediation)}"] if remediation else []
     return " ".join(parts)

@@ -57,6 +57,11 @@ def _explanation(finding: Finding) -> str:
     return f"{finding.message}. The rule `{finding.rule}` matches this line."
 
 
+def _trigger(finding: Finding) -> str:
+    """A license needs nothing to happen."""
+    return "" if finding.license is not None else f"Line {finding.start} runs."
+
+
 FIELD_VALUES: Mapping[str, Callable[[Finding], Any]] = {
     "path": lambda r: r.path,
     "file": lambda r: r.path,
@@ -68,6 +73,7 @@ FIELD_VALUES: Mapping[str, Callable[[Finding], Any]] = {
     "evidence": lambda r: r.evidence,
     "quote": lambda r: r.evidence,
     "snippet": lambda r: r.evidence,
+    "trigger": _trigger,
     "title": lambda r: r.message,
     "explanation": _explanation,
     "description": _explanation,
