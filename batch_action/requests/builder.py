@@ -1,11 +1,12 @@
 """Build the requests of a selection: which are open, their request keys and message params."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Literal
 
+from batch_action.clients.console import ProgressCallback
 from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
@@ -27,6 +28,7 @@ from batch_action.models.files import (
 from batch_action.models.ledger import RequestKey
 from batch_action.models.requests import Request, digest
 from batch_action.requests import context_files, excerpt, packing, pricing, prompt
+from batch_action.requests.descriptions import Descriptions
 from batch_action.requests.request_file import RequestFile
 from batch_action.selection import reader
 from batch_action.selection.reader import Candidates
@@ -85,23 +87,19 @@ def build_requests(
     request_file, system_bytes = RequestFile(system), len(system.encode())
     moved, since = _find_moved(ctx.git, view, candidates), _find_changes(ctx.git, candidates)
     builder = _RequestBuilder(ctx, view, request_file, system_bytes, model_max_tokens, moved, since)
-    finder = context_files.ContextFinder(ctx, candidates)
     results: list[SelectedFile | SkippedFile] = []
     built: dict[str, tuple[Request, ...]] = {}
     with ctx.console.progress("Reading files", len(candidates.changes)) as progress:
-        for chunk in reader.read_files(ctx.git, candidates, progress):
-            results += (file for file in chunk if isinstance(file, SkippedFile))
-            sources = [file for file in chunk if isinstance(file, SourceFile)]
-            for file in finder.attach(sources):
-                if isinstance(file, SkippedFile):
-                    results.append(file)
-                    continue
-                made = builder.build(file)
-                if isinstance(made, SkippedFile):
-                    results.append(made)
-                else:
-                    results.append(file.without_text())
-                    built[file.path] = made
+        for file in _read_files(ctx, candidates, progress):
+            if isinstance(file, SkippedFile):
+                results.append(file)
+                continue
+            made = builder.build(file)
+            if isinstance(made, SkippedFile):
+                results.append(made)
+            else:
+                results.append(file.without_text())
+                built[file.path] = made
     selection = candidates.select(results)
     ordered = [request for file in selection.files for request in built[file.path]]
     counted, ratio, method, error = _count_tokens(ctx, request_file, ordered, exact=exact)
@@ -118,6 +116,18 @@ def build_requests(
         counting_method=method,
         counting_error=error,
     )
+
+
+def _read_files(
+    ctx: RunContext, candidates: Candidates, progress: ProgressCallback
+) -> Iterator[SourceFile | SkippedFile]:
+    """Yield the files with all that their requests say, and those that are skipped."""
+    finder = context_files.ContextFinder(ctx, candidates)
+    descriptions = Descriptions(ctx, candidates.base, candidates.head)
+    for chunk in reader.read_files(ctx.git, candidates, progress):
+        yield from (file for file in chunk if isinstance(file, SkippedFile))
+        for file in finder.attach(file for file in chunk if isinstance(file, SourceFile)):
+            yield file if isinstance(file, SkippedFile) else descriptions.describe(file)
 
 
 def _count_tokens(

@@ -1,4 +1,4 @@
-"""What a task needs of the repository: descriptions, old versions, tests, licenses."""
+"""What a task needs of the repository: old versions, tests, licenses."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +22,6 @@ from batch_action.models.files import (
 )
 from batch_action.models.findings import RawFinding
 from batch_action.models.licenses import LicensePolicy
-from batch_action.requests.descriptions import Descriptions
 from batch_action.selection.content import MAX_PART_CHARS, decode, is_binary, is_lossless, read_text
 from batch_action.selection.paths import language_of
 from batch_action.selection.patterns import path_rules
@@ -82,31 +81,19 @@ class ContextFinder:
         checked = [_skip_for_task(task, file) or file for file in files]
         yield from (file for file in checked if isinstance(file, SkippedFile))
         sources = [file for file in checked if isinstance(file, SourceFile)]
-        for file in self._attach_for_task(task, sources) if sources else ():
-            description = "" if isinstance(file, SkippedFile) else self._descriptions.of(file)
-            if isinstance(file, SkippedFile) or not description:
-                yield file
-            else:
-                yield replace(file, hints=(("description", description), *file.hints))
-
-    def _attach_for_task(
-        self, task: Task, files: Sequence[SourceFile]
-    ) -> Iterable[SourceFile | SkippedFile]:
+        if not sources:
+            return
         match task.context_needs:
             case ContextNeeds.BEFORE:
-                return _attach_old_versions(self._ctx.git, task, files, self._changed_files)
+                yield from _attach_old_versions(self._ctx.git, task, sources, self._changed_files)
             case ContextNeeds.TESTS:
-                return map(self._tests.attach, files)
+                yield from map(self._tests.attach, sources)
             case ContextNeeds.NONE:
-                return (replace(file, hints=task.hints(file)) for file in files)
+                yield from (replace(file, hints=task.hints(file)) for file in sources)
 
     @cached_property
     def _tests(self) -> "TestLocator":
         return TestLocator(self._ctx, self._candidates.head)
-
-    @cached_property
-    def _descriptions(self) -> Descriptions:
-        return Descriptions(self._ctx, self._candidates.base, self._candidates.head)
 
     @cached_property
     def _changed_files(self) -> Hints:

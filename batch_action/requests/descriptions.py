@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from batch_action.clients.secrets import mask
@@ -42,11 +42,16 @@ class Descriptions:
     """The commit to compare with; without one there is no change to describe."""
     head: str
 
-    def of(self, file: SourceFile) -> str:
-        """Return `refactor-description`, the pull request's text, or the file's commit messages.
+    def describe(self, file: SourceFile) -> SourceFile:
+        """Return the file with what was said about its change as its first hint, if anything was.
 
-        It is masked, and as untrusted as the change itself. Empty where nobody said anything.
+        That is `refactor-description`, the pull request's text, or the messages of the commits that
+        touched the file; masked, and as untrusted as the change itself.
         """
+        text = self._text(file)
+        return replace(file, hints=(("description", text), *file.hints)) if text else file
+
+    def _text(self, file: SourceFile) -> str:
         if text := self._of_all_files:
             return text
         paths = dict.fromkeys(path for path in (file.old_path, file.path) if path)
