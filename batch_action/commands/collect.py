@@ -81,7 +81,7 @@ def publish_results(
     published = result.published if result else None
     if done and (published or not pull_request_results.inherited):
         pull_request_collect.save_closed(ctx, pull_request_results)
-    if published is not None and done:
+    if published is not None and done and not (result and result.notified):
         published = notifiers.notify(ctx, published)
     job_summary.report_collected(ctx, session, published, batch_results)
     if done and not ctx.settings.dry_run:
@@ -200,7 +200,8 @@ def _publish(
     if not (has_news or states.is_outdated_by(reconciliation)):
         return None
     ctx.console.activity = "publishing the findings"
-    return pipeline.publish(report, reconciliation, states, ctx.settings)
+    result = pipeline.publish(report, reconciliation, states, ctx.settings)
+    return notifiers.notify_first(ctx, result)
 
 
 def _newest_head(ctx: RunContext, view: LedgerView) -> str | None:

@@ -7,8 +7,9 @@ from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, TransientError
 from batch_action.models.report import DestinationResult, PublishResult
-from batch_action.publishers import annotations, slack, webhook
+from batch_action.publishers import annotations, pipeline, slack, webhook
 from batch_action.publishers.files import publisher as files
+from batch_action.publishers.pipeline import PipelineResult
 
 NOTIFIERS: Mapping[str, Callable[[RunContext, PublishResult], DestinationResult]] = {
     "files": files.notify,
@@ -17,6 +18,19 @@ NOTIFIERS: Mapping[str, Callable[[RunContext, PublishResult], DestinationResult]
     "slack": slack.notify,
 }
 """In the order in which they run; the job summary comes last and lists all results."""
+
+
+def notify_first(ctx: RunContext, result: PipelineResult) -> PipelineResult:
+    """Notify before the batches count as collected, if no other destination has the findings.
+
+    When none of these accepts them, the next run notifies again.
+    """
+    others = {*pipeline.PUBLISHERS, "pr-review", "summary"}
+    if result.problem is not None or others & set(ctx.settings.report):
+        return result
+    published = notify(ctx, result.published)
+    problem = pipeline.find_delivery_error(published, writes_files="files" in ctx.settings.report)
+    return PipelineResult(published=published, problem=problem, notified=True)
 
 
 def notify(ctx: RunContext, published: PublishResult) -> PublishResult:

@@ -119,6 +119,8 @@ class PipelineResult:
     published: PublishResult
     problem: BatchActionError | None = None
     """A delivery failed and is to be repeated: the batches do not count as collected."""
+    notified: bool = False
+    """Whether the destinations that keep no state have been notified."""
 
 
 def read_states(

@@ -468,3 +468,21 @@ def test_a_symlink_instead_of_the_folder_is_not_followed(
     assert result.exit == 0
     assert "is no folder" in result.annotations("warning")[0]
     assert list(tmp_path.glob("*.json")) == []
+
+
+def test_what_the_only_destination_refuses_is_delivered_by_the_next_run(
+    workflow: WorkflowHarness,
+) -> None:
+    workflow.commit({"a.js": WORSE})
+    workflow.run("submit", report="files")
+    spoiled = workflow.repo.path / ".batch-action"
+    spoiled.write_text("a file")
+    failed = workflow.run("collect", report="files")
+    assert failed.exit == 5, failed.log
+    spoiled.unlink()
+    again = workflow.run("collect", report="files")
+    assert (again.exit, again.outputs["status"]) == (0, "collected")
+    results = json.loads((workflow.repo.path / again.outputs["results-file"]).read_text("utf-8"))
+    assert {finding["location"]["path"] for finding in results["findings"]} == {"a.js"}
+    assert len(workflow.billed_ids) == 1
+    assert workflow.run("collect", report="files").outputs["status"] == "nothing-to-do"

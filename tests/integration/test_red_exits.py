@@ -143,6 +143,10 @@ def give_verdicts(place: Place) -> None:
     )
 
 
+def spoil_results(place: Place) -> None:
+    (place.workflow.repo.path / ".batch-action").write_text("a file")
+
+
 def make_public(place: Place) -> None:
     place.workflow.github_repository.private = False
 
@@ -365,6 +369,10 @@ SITUATIONS: Mapping[str, Situation] = {
     ),
     "GitHub is down for status": Situation(
         command="status", exit=5, words="Nothing is lost", arrange=(refuse(500, "down"),)
+    ),
+    "the only destination cannot be written": Situation(
+        command="collect", exit=5, words="4 findings could not be delivered. files: ",
+        inputs={"report": "files"}, arrange=(change, submit, spoil_results),
     ),
     # Ours, and people's.
     "a bug": Situation(
