@@ -17,7 +17,7 @@ from batch_action.tasks.testing.frameworks import (
 from batch_action.tasks.testing.suites import SCRIPT_SUFFIXES, Suites
 
 _UNIT_FOLDERS = ("unit", "unit_tests", "unittests")
-_SCRIPT_KINDS = (".test", ".spec", "-test", "-spec", "_test", "_spec", ".unit", ".tests", "")
+_SCRIPT_KINDS = (".test", ".spec", "-test", "-spec", "_test", "_spec", ".unit", ".tests")
 ROUTE_FOLDERS: Mapping[str, tuple[str, ...]] = {
     "next": ("pages", "src/pages"),
     "gatsby": ("src/pages",),
@@ -128,7 +128,8 @@ def _place_script(
     found = (names.SCRIPT_TEST.fullmatch(PurePosixPath(test).name) for test in tests)
     used = Counter(match["kind"] for match in found if match)
     wanted = (kind for suite in suites.script_suites(path, framework) for kind in suite.kinds)
-    kinds = list(dict.fromkeys((*(k for k, _ in used.most_common()), *wanted, *_SCRIPT_KINDS)))
+    usual = (*(kind for kind, _ in used.most_common()), *_SCRIPT_KINDS)
+    kinds = list(dict.fromkeys((*usual, *wanted, "")))
     pure = PurePosixPath(path)
     stem = pure.stem.lstrip("+")  # SvelteKit allows no other file `+…` beside its own
     folders = list(dict.fromkeys(_script_folders(path, framework, suites, tests, place)))
