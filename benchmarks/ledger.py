@@ -34,7 +34,7 @@ EMPTY = Ledger(repository="1", task="code-review")
 COMPACTED_EVERY = 365
 FAILED_EVERY = 50
 YEARS = 10
-LINEAR = 1.5
+LINEAR = 2.0
 """How many times as much a file may cost in a large ledger as in a small one."""
 
 

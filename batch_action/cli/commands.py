@@ -113,6 +113,44 @@ def baseline(invocation: Invocation, **values: Any) -> int:
     return _execute("baseline", invocation, values)
 
 
+@input_command(
+    "task", "prompt-file", "model", "effort", "config-file", "max-cost-usd", "wait-minutes",
+    "anthropic-base-url",
+    example="cases.yml --max-cost-usd 3 --model claude-haiku-5-5 --out haiku",
+)  # fmt: skip
+@click.argument("cases")
+@click.option(
+    "--out", default="batch-action-evaluation", show_default=True, help="Where its files go"
+)
+@click.option(
+    "--answers", metavar="FOLDER", help="Read kept answers from this folder; send nothing"
+)
+@click.option(
+    "--compare", metavar="FOLDER", help="The `--out` of another evaluation of these cases"
+)
+def evaluate(
+    invocation: Invocation,
+    *,
+    cases: str,
+    out: str,
+    answers: str | None,
+    compare: str | None,
+    **values: Any,
+) -> int:
+    """Run a task on commits whose defects are known, and score what it finds."""
+    if answers is None and values["max_cost_usd"] is None:
+        raise click.UsageError(
+            "evaluate sends real batches: say how much it may cost with "
+            "--max-cost-usd, or read kept answers with --answers."
+        )
+    from batch_action.cli.execution import execute_evaluate
+
+    folders = {"answers": answers and Path(answers), "compare": compare and Path(compare)}
+    return execute_evaluate(
+        invocation, values, cases_file=Path(cases), out=Path(out).resolve(), **folders
+    )
+
+
 @input_command(example="--two-workflows --pin")
 @click.option("--repo", type=FOLDER, default=".", help="The repository's folder [the current one]")
 @click.option("--force", is_flag=True, help="Overwrite existing files")

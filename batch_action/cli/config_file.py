@@ -1,50 +1,18 @@
 """The config file: read from a commit, never from the working tree, and how far it counts."""
 
 import posixpath
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from batch_action.clients.actions_runner import Runner
 from batch_action.clients.git import GitRepo
 from batch_action.config.loading import guard
+from batch_action.config.yaml_files import read_yaml
 from batch_action.errors import ConfigError
 from batch_action.models.github_context import GitHubContext
 
 DEFAULT_NAME = ".github/batch-action.yml"
-MAX_CONFIG_BYTES = 1_000_000
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that occurs twice: YAML silently uses the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Build a mapping. Raises MarkedYAMLError for a duplicate key."""
-        keys = [(key.tag, key.value) for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        counts = Counter(keys)
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and counts[key.tag, key.value] > 1:
-                problem = f"the key `{key.value}` occurs more than once"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-        return super().construct_mapping(node, deep=deep)
-
-
-def read_yaml(data: bytes, name: str) -> Any:
-    """Parse a YAML file called *name*. Raises ConfigError when it is too large or invalid."""
-    if len(data) > MAX_CONFIG_BYTES:
-        raise ConfigError(f"{name} is larger than {MAX_CONFIG_BYTES:,} bytes.")
-    try:
-        return yaml.load(data, _Loader)  # noqa: S506 - a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"{name} is not valid YAML{place}: {error.problem}.") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split()).partition(' in "<')[0]
-        raise ConfigError(f"{name} is not valid YAML: {reason}.") from None
 
 
 def normalize_name(name: str, workspace: Path) -> str:

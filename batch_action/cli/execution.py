@@ -67,6 +67,21 @@ def execute(name: str, invocation: Invocation, values: dict[str, Any], **options
             invocation.output.data["savings"] = describe_savings(SavingsByPeriod.sum(saved))
 
 
+def execute_evaluate(invocation: Invocation, values: dict[str, Any], **options: Any) -> int:
+    """Evaluate the first task of the settings; nothing is read from GitHub or written there."""
+    from batch_action.commands.evaluate import evaluate
+
+    environ = {
+        name: value
+        for name, value in invocation.environ.items()
+        if not name.startswith(("GITHUB_", "ACTIONS_"))
+    }
+    local = replace(invocation, environ=environ)
+    data = invocation.output.data if invocation.output.as_json else None
+    with open_contexts(local, values.pop("repo"), values) as contexts:
+        return evaluate(contexts[0], data=data, **options)
+
+
 def with_action_inputs(invocation: Invocation) -> Invocation:
     """Return the invocation with the inputs of the action."""
     return replace(invocation, action_inputs=read_inputs(invocation.environ))

@@ -26,7 +26,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "max-attempts",
         "report", "min-severity", "min-confidence", "fail-on-severity", "fail-on-verdict",
         "max-findings", "labels", "assignees", "allow-public-security-findings", "baseline-file",
-        "exact", "show-request", "as-json", "quiet", "verbose",
+        "exact", "show-request", "out", "answers", "compare", "as-json", "quiet", "verbose",
     ),
     "How it runs": (
         "wait-minutes", "dry-run", "config-file", "state-dir", "state-key", "state-branch",

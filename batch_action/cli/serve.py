@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from batch_action.cli.config_file import read_yaml
 from batch_action.cli.connections import configure_network, header_value
 from batch_action.cli.invocation import Invocation
 from batch_action.clients.anthropic.client import DEFAULT_BASE_URL, AnthropicClient, AwsWorkspace
@@ -19,6 +18,7 @@ from batch_action.config.server import (
     parse_server_config,
     secret_variables,
 )
+from batch_action.config.yaml_files import read_yaml
 from batch_action.errors import ConfigError
 from batch_action.server.context import RepositoryClient, ServerContext
 from batch_action.server.log import JsonLog

@@ -14,7 +14,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     model_validator,
 )
 
@@ -24,7 +23,7 @@ from batch_action.config.inputs import (
     check_state_key,
     split_words,
 )
-from batch_action.config.loading import requirement_of
+from batch_action.config.yaml_files import parse_model
 from batch_action.errors import ConfigError
 
 T = TypeVar("T")
@@ -154,14 +153,7 @@ def parse_server_config(content: Any, file_name: str) -> ServerConfig:
             f"{file_name} must contain `repositories:` with a list.",
             fix="docs/SERVE.md has an example.",
         )
-    try:
-        config = ServerConfig.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError(
-            f"{file_name} is not valid:\n"
-            + "\n".join(f"- {line}" for line in map(_validation_problem, error.errors()))
-            + "\ndocs/SERVE.md explains every key."
-        ) from None
+    config = parse_model(ServerConfig, content, file_name, "docs/SERVE.md")
     names = Counter(
         ledger.name.lower() for repository in config.repositories for ledger in repository.ledgers
     )
@@ -181,12 +173,3 @@ def secret_variables(config: ServerConfig) -> frozenset[str]:
         names |= {r.token_env, r.anthropic_api_key_env}
         names |= {*filter(None, [r.state_secret_env, r.state_secret_previous_env])}
     return frozenset(names)
-
-
-def _validation_problem(error: Mapping[str, Any]) -> str:
-    path = ""
-    for step in error["loc"]:
-        path += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if path else str(step)
-    is_unknown = error["type"] == "extra_forbidden"
-    requirement = "is not a key of this file." if is_unknown else requirement_of(error)
-    return f"`{path}` {requirement}"

@@ -33,8 +33,8 @@ COMMANDS = [
 ]
 OTHER_PROGRAMS = {"curl", "docker", "eval", "export", "gh", "git", "npm", "pip", "pipx", "python"}
 """Programs of others, which a document may use."""
-CHECKED_ELSEWHERE = {"docs/SERVE.md"}
-"""The configuration of `serve`: test_serve_doc."""
+CHECKED_ELSEWHERE = {"docs/SERVE.md", "docs/EVALUATE.md"}
+"""Files of other commands: test_serve_doc, and integration/test_evaluate."""
 
 
 @pytest.mark.parametrize(("name", "block"), YAML, ids=lambda value: str(value)[:30])

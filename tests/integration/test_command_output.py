@@ -115,7 +115,8 @@ def test_quiet_prints_warnings_and_errors_only(workflow: WorkflowHarness, name: 
     workflow.commit({"a.js": BAD})
     # `init` writes to the working directory unless told otherwise: not to this repository.
     init = ["--force", "--repo", str(workflow.repo.path)]
-    own = {"init": init, "propose": ["--task", "test-generation"]}.get(name, [])
+    propose, evaluate = ["--task", "test-generation"], ["nowhere.yml", "--max-cost-usd", "1"]
+    own = {"init": init, "propose": propose, "evaluate": evaluate}.get(name, [])
     result = workflow.cli(name, "--quiet", *own, environ=on_github(workflow))
     lines = result.stderr.splitlines()
     assert [line for line in lines if not line.startswith(("warning: ", "error: "))] == []
