@@ -7,6 +7,7 @@ from pathlib import Path
 
 from batch_action.batches import lost_creates, results
 from batch_action.batches import submit as batch_submit
+from batch_action.batches.answers import build_answers
 from batch_action.batches.results import BatchResults
 from batch_action.clients.git import GitRepo
 from batch_action.commands.evaluate.cases import LabelledCommit
@@ -148,7 +149,7 @@ class CaseRun:
     def _read(self, batch_results: BatchResults) -> None:
         self.session.add(*batch_results.facts)
         view = self.session.view
-        answers = results.build_answers(self.ctx, view, batch_results)
+        answers = build_answers(self.ctx, view, batch_results)
         claims = {claim.id: claim for claim in (*self.result.claims, *_claims(answers))}
         self.result = self.result.model_copy(
             update={
