@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from batch_action.batches import submit as batch_submit
 from batch_action.clients.anthropic.results_file import read_kept_answers
+from batch_action.clients.console import Console
 from batch_action.commands.evaluate import cases, report, runs, scores
 from batch_action.commands.evaluate.cases import LabelledCommit
 from batch_action.commands.evaluate.runs import CaseRun
@@ -67,25 +68,37 @@ def evaluate(
         run.describe_unanswered()
     evaluation = _with_results(empty, opened)
     cases.write_text(out / RESULT, evaluation.model_dump_json(indent=1) + "\n")
+    waiting = sum(len(run.session.view.pending_batches) for run in opened) if not answers else 0
+    _report(ctx.console, evaluation, other, out, data, waiting=waiting)
+    if problem is not None:
+        raise problem
+    return 0
+
+
+def _report(
+    console: Console,
+    evaluation: Evaluation,
+    other: Evaluation | None,
+    out: Path,
+    data: dict[str, object] | None,
+    *,
+    waiting: int,
+) -> None:
+    """Write the findings to be judged, and print the scores or add them to *data*."""
     verdicts = cases.read_verdicts(out / VERDICTS)
     unlabelled = [(case, claim) for case in evaluation.cases for claim in case.unlabelled()]
     cases.write_verdicts(out / VERDICTS, verdicts, unlabelled)
     found = scores.score(evaluation.cases, {key: row.verdict for key, row in verdicts.items()})
     compared = scores.compare(evaluation.cases, other.cases) if other else None
-    waiting = sum(len(run.session.view.pending_batches) for run in opened) if not answers else 0
-    described = report.describe(evaluation, found, compared, other, waiting=waiting)
     if data is not None:
-        data |= described
-    else:
-        report.show(ctx.console, evaluation, found, compared, other)
-        if unlabelled:
-            ctx.console.print(f"Judge what no label names in {out / VERDICTS}.")
-        if waiting:
-            batches = plural(waiting, "batch", "batches")
-            ctx.console.print(f"{batches} in flight: run this command again to read the answers.")
-    if problem is not None:
-        raise problem
-    return 0
+        data |= report.describe(evaluation, found, compared, other, waiting=waiting)
+        return
+    report.show(console, evaluation, found, compared, other)
+    if unlabelled:
+        console.print(f"Judge what no label names in {out / VERDICTS}.")
+    if waiting:
+        batches = plural(waiting, "batch", "batches")
+        console.print(f"{batches} in flight: run this command again to read the answers.")
 
 
 def _open_cases(
