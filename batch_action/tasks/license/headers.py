@@ -23,8 +23,11 @@ _NOTICE = re.compile(
     r"SPDX-(?:License-Identifier|FileCopyrightText):|\bcopyright\b.{0,40}(?:\(c\)|©|\b(?:19|20)\d\d)"
     r"|©|\ball rights reserved\b|\blicen[cs]ed (?:under|to)\b|\blicen[cs]e that can be found\b"
     r"|\bpermission is hereby granted\b|\b(?:released|distributed) under\b|\bis free software\b"
-    r"|\bunder the terms of\b|\bfree and unencumbered software\b",
-    re.IGNORECASE,
+    r"|\bunder the terms of\b|\bfree and unencumbered software\b|^@licen[cs]e\b"
+    r"|\bcopyright (?:by |of )?(?:the )?[^.;\n]{0,60}?\b(?:authors?|contributors|developers|team"
+    r"|project|foundation|inc|llc|ltd|gmbh|corp(?:oration)?|university)\b|\bpublic domain\b"
+    r"|\bsee\b.{0,30}(?-i:\bLICEN[CS]E|\bCOPYING)\b",
+    re.IGNORECASE | re.MULTILINE,
 )
 _YEAR = r"(?:19|20)\d\d(?:\s*[-\u2013,]\s*(?:(?:19|20)\d\d|present))*"
 _LICENSE_REF = re.compile(r"(?:DocumentRef-[\w.-]+:)?LicenseRef-[\w.-]+")
@@ -113,7 +116,7 @@ class Header:
     def satisfies(self, expected: Sequence[str]) -> bool:
         """Return whether it has all *expected* lines, or any license notice if none is given."""
         if not expected:
-            return _NOTICE.search(self.text) is not None
+            return bool(_NOTICE.search(self.text) or licenses_granted(self.text))
         return not self.first_missing_line(expected)
 
     def first_missing_line(self, expected: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 SIDECAR = ".license"
 REUSE_TOML = "REUSE.toml"
+_NO_NOTICE = re.compile(r"(?:.*/)?(?:REUSE\.toml|[^/]+\.(?:license|spdx(?:\.\w+)?))|LICENSES/.*")
 _GLOB = re.compile(r"\\.|\*\*|\*|[^\\*]+", re.DOTALL)
 
 
@@ -26,6 +27,11 @@ def notices_beside(path: str, files: Mapping[str, str]) -> Iterator[str]:
             yield text
         elif place.endswith(REUSE_TOML) and path.startswith(folder):
             yield from _annotations(text, path.removeprefix(folder))
+
+
+def needs_no_notice(path: str) -> bool:
+    """Return whether a file is itself about licensing, so that it needs no notice."""
+    return _NO_NOTICE.fullmatch(path) is not None
 
 
 def places_beside(path: str) -> list[str]:
