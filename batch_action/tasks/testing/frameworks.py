@@ -33,6 +33,11 @@ CONFIG_NAMES: Mapping[str, re.Pattern[str]] = {
 """Names of configuration files; those of Vite configure Vitest, too, but do not show its use."""
 _NAMED_CONFIG = re.compile(r"(?:jest|vitest|mocha)[\w.-]*\.(?:[cm]?[jt]s|json)")
 """Names that a command's `--config` may give."""
+RUNNING_JEST = frozenset(
+    {"react-scripts", "react-app-rewired", "@craco/craco", "@wordpress/scripts", "jest-expo"}
+    | {"kcd-scripts", "tsdx", "dts-cli", "@vue/cli-plugin-unit-jest", "jest-preset-angular"}
+)
+"""Packages whose test command runs Jest, by their documentation."""
 PROJECT_FILES = frozenset({*PYTHON_MANIFESTS, "setup.py", "package.json", "go.mod"})
 """A folder with one of these is a project."""
 
@@ -102,14 +107,13 @@ def framework_of_package(folder: str, manifests: Mapping[str, str]) -> ScriptFra
         if any(pattern.fullmatch(file) and not file.startswith("vite.") for file in here)
     }
     names: tuple[ScriptFramework, ...] = ("vitest", "jest", "mocha")
-    for evidence in (
+    evidences: tuple[list[ScriptFramework], ...] = (
         [name for name in names if re.search(rf"\b{name}\b", commands)],
         [name for name in names if name in configs or name in package],
         [name for name in names if name in dependencies or f"ts-{name}" in dependencies],
-    ):
-        if evidence:
-            return evidence[0]
-    return None
+        ["jest" for _ in dependencies & RUNNING_JEST],
+    )
+    return next((evidence[0] for evidence in evidences if evidence), None)
 
 
 def dependencies_of(package: Mapping[str, Any]) -> frozenset[str]:

@@ -68,32 +68,32 @@ def _pytest_folders(path: str, suites: Suites, project: str, roots: Sequence[str
     here = next(parent_folders(path))
     relative = path.removeprefix(f"{project}/") if project else path
     for root in roots:
-        yield _mirror(relative, root, suites)
+        yield _mirror(relative, root, suites, "pytest")
     if any(next(parent_folders(test)) == here for test in tests):
         yield here
     configured = suites.pytest_config(path).existing_roots(suites.folders)
     for folder in parent_folders(path):
         for root in (join_path(folder, "tests"), join_path(folder, "test")):
             if root in counts:
-                yield _mirror(relative, root, suites)
+                yield _mirror(relative, root, suites, "pytest")
         if folder == project:
             break
     usual = [join_path(project, name) for name in ("tests", "test")]
     existing = [root for root in usual if root in suites.folders]
     for root in (*configured, *existing):
-        yield _mirror(relative, root, suites)
+        yield _mirror(relative, root, suites, "pytest")
     # Folders of any other name in which most tests are, e.g. `checks`.
     tops = Counter(_top_folder(test, project) for test in tests)
     for top, _ in tops.most_common():
         if top and not _is_below(path, top):
-            yield _mirror(relative, top, suites)
+            yield _mirror(relative, top, suites, "pytest")
     wanted = [root for root in suites.pytest_config(path).roots if not re.search(r"[*?\[]", root)]
     yield from (*wanted[:1], usual[0], here)
 
 
-def _mirror(relative: str, root: str, suites: Suites) -> str:
+def _mirror(relative: str, root: str, suites: Suites, framework: Framework) -> str:
     """Return the folder for the tests of a file below a root, or below its unit tests."""
-    counts = suites.index("pytest").counts
+    counts = suites.index(framework).counts
     units = [u for name in _UNIT_FOLDERS if (u := join_path(root, name)) in counts]
     mirrored = [names.mirrored_folder(relative, r, suites.folders) for r in (*units[:1], root)]
     depths = [
@@ -156,7 +156,7 @@ def _script_folders(
     project, set_by_user = place
     here = next(parent_folders(path))
     relative = path.removeprefix(f"{project}/") if project else path
-    yield from (names.mirrored_folder(relative, root, suites.folders) for root in set_by_user)
+    yield from (_mirror(relative, root, suites, framework) for root in set_by_user)
     sources = {next(parent_folders(each)) for each in _sources(suites, framework)}
     nested = [test for test in tests if "__tests__" in PurePosixPath(test).parts[:-1]]
     beside = [test for test in tests if next(parent_folders(test)) in sources]
@@ -171,7 +171,7 @@ def _script_folders(
         *(folder for suite in own for folder in (*suite.roots, *suite.fixed_folders) if folder),
     )
     roots = tuple(root for root in roots if root != project)
-    mirrored = [names.mirrored_folder(relative, r, suites.folders) for r in roots]
+    mirrored = [_mirror(relative, root, suites, framework) for root in roots]
     routes = _route_folder(path, suites)
     styles = (
         (len(beside), [] if routes is not None else [here]),
