@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, advice
+from batch_action.models.fact import Sha
 from batch_action.models.files import FileChange
 from batch_action.models.findings import DraftTarget, FileDraft, GeneratedFile, RefusedFile
-from batch_action.models.ledger import Sha
 from batch_action.requests.context_files import TestLocator
 from batch_action.selection.content import bom_encoding, decode, is_lossless
 from batch_action.selection.paths import language_of

@@ -84,6 +84,12 @@ def status(invocation: Invocation, **values: Any) -> int:
     return _execute("status", invocation, values)
 
 
+@input_command(*STATE_OPTIONS, example="--json")
+def stats(invocation: Invocation, **values: Any) -> int:
+    """Show what became of the findings, by rule, category and month."""
+    return _execute("stats", invocation, values)
+
+
 @input_command(*STATE_OPTIONS, "model", "report", "anthropic-base-url", example="--json")
 def doctor(invocation: Invocation, **values: Any) -> int:
     """Check what the next run needs; spends nothing and changes nothing."""

@@ -31,7 +31,7 @@ from batch_action.publishers import job_summary
 if TYPE_CHECKING:
     from batch_action.requests.planner import Plan
 
-REPORTING = ("plan", "status", "cancel", "baseline")
+REPORTING = ("plan", "status", "stats", "cancel", "baseline")
 """The commands that add what they report to `data`; of the others it is the outputs."""
 
 
@@ -191,7 +191,7 @@ def _run_command(
                 print_total(contexts[0].console, options["saved"])
             return code
         case _:
-            commands, find_owner = _commands_on_batches(name, **options)
+            commands, find_owner = _commands_on_ledgers(name, **options)
             return run_for_each_task(contexts, commands, report_error, find_owner=find_owner)
 
 
@@ -206,14 +206,18 @@ def _plan(contexts: Sequence[RunContext], report_error: ErrorReporter, **options
     return code
 
 
-def _commands_on_batches(
+def _commands_on_ledgers(
     name: str, **options: Any
 ) -> tuple[tuple[Callable[..., int], ...], FindOwner | None]:
-    """Return the steps of `submit`, `collect` or `cancel`, and who runs them for `batch-id`."""
+    """Return the steps of a command, and which task runs them for `batch-id`."""
     if name == "submit":
         from batch_action.commands.submit import submit, submit_pull_requests
 
         return (submit, submit_pull_requests), None
+    if name == "stats":
+        from batch_action.commands.stats import stats
+
+        return (partial(stats, **options),), None
     from batch_action.commands.run import owner_in_ledgers, recover_owner
 
     if name == "collect":

@@ -15,6 +15,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Look": {
         "plan": "Show what would be sent and what it would cost; needs no API key.",
         "status": "Show pending batches with age and expiry, the backlog, and what was spent.",
+        "stats": "Show what became of the findings, by rule, category and month.",
         "evaluate": "Run a task on commits whose defects are known, and score what it finds.",
         "doctor": "Check what the next run needs; spends nothing and changes nothing.",
     },

@@ -12,7 +12,7 @@ from batch_action.errors import BatchActionError, GitHubError
 from batch_action.ledger import savings, spend, store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
-from batch_action.models.ledger import Baselined, Ledger, Reported
+from batch_action.models.ledger import Ledger, Reported
 from batch_action.models.report import PublishResult
 from batch_action.publishers import job_summary, notifiers, pipeline, run_report
 from batch_action.publishers.pipeline import PipelineResult
@@ -68,7 +68,9 @@ def publish_results(
     if not ctx.settings.dry_run:
         session.add(*_reported_issue(result, session.view, ctx.now()))
         if done:
-            session.add(*batch_results.facts, *_baselined_findings(result))
+            run = ctx.github_context.run
+            changes = result.changes(session.view, at=ctx.now(), run=run) if result else ()
+            session.add(*batch_results.facts, *changes)
         store.save(ctx, session)
         if batch_results.facts:
             spend.record(ctx, session.view)
@@ -97,11 +99,6 @@ def _reported_issue(
     written = result.published.results if result else ()
     numbers = {r.number for r in written if r.destination == "issue" and r.number}
     return tuple(Reported(issue=n, at=now) for n in numbers - {view.last_issue})
-
-
-def _baselined_findings(result: PipelineResult | None) -> list[Baselined]:
-    found = result.published.reconciliation.baselined if result else {}
-    return [Baselined(fingerprint=name, blob=blob) for name, blob in found.items()]
 
 
 def _collect_pull_request(

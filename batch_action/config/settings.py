@@ -27,8 +27,8 @@ from batch_action.config.inputs import (
     check_state_key,
     split_words,
 )
+from batch_action.models.fact import MAX_WARM_MINUTES
 from batch_action.models.findings import Confidence, Severity
-from batch_action.models.ledger import MAX_WARM_MINUTES
 
 ACTION, ACTION_ONLY, FLAG = Place.ACTION, Place.ACTION_ONLY, Place.FLAG
 MIN_SECRET_PATH_CHARS = 16

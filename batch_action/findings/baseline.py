@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from batch_action.config.loading import requirement_of
 from batch_action.errors import ConfigError
+from batch_action.models.fact import Fingerprint
 from batch_action.models.findings import TrackedFinding
-from batch_action.models.ledger import Fingerprint
 
 MAX_BASELINE_BYTES = 10_000_000
 

@@ -12,6 +12,7 @@ from batch_action.models.github import PullRequest, WorkflowRun
 from batch_action.models.github_context import PULL_REQUEST_EVENT
 from batch_action.models.ledger import (
     Baselined,
+    Changed,
     Charged,
     Closed,
     Collected,
@@ -70,7 +71,7 @@ def facts_of(view: LedgerView, number: int) -> Ledger:
                 return fact.batch in batches
             case Recheck() | Dismissed():
                 return f"/pull/{number}#" in fact.source
-            case Baselined() | Reported() | Reserved() | Charged() | Noted():
+            case Baselined() | Changed() | Reported() | Reserved() | Charged() | Noted():
                 return False
 
     return view.ledger.keep(belongs)

@@ -8,8 +8,8 @@ from functools import cached_property, wraps
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar, cast
 
+from batch_action.models.fact import BaseFact
 from batch_action.models.ledger import (
-    BaseFact,
     Baselined,
     Collected,
     Dismissed,

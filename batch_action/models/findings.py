@@ -1,8 +1,10 @@
 """A task's results: findings, from the raw to the tracked ones, generated files and verdicts."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
+from typing import Literal
 
 from batch_action.models.files import Hunk
 
@@ -215,6 +217,10 @@ class ReviewedFile:
     old_path: str | None = None
 
 
+DismissalReason = Literal["false-positive", "used-in-tests", "other"]
+"""A person's own words may say what is hidden, so the ledger has these."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dismissal:
     """A person with write access dismissed a finding at some destination."""
@@ -224,6 +230,16 @@ class Dismissal:
     source: str
     """URL of the comment, issue or alert; else the destination's name."""
     reason: str = ""
+
+    @property
+    def kind_of_reason(self) -> DismissalReason | None:
+        """What the reason says, given in a command or to code scanning; None without one."""
+        words = re.sub(r"[^a-z]+", " ", self.reason.lower()).strip()
+        if re.search(r"\bfalse (positive|alarm)\b", words):
+            return "false-positive"
+        if words == "used in tests":
+            return "used-in-tests"
+        return "other" if self.reason.strip() else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

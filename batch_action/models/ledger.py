@@ -1,113 +1,34 @@
 """The ledger: grow-only facts about all runs of one task in one repository.
 
-Other runs and later versions read the format, so it is closed: unknown fields are refused, every
-fact has a key, and two ledgers merge by the union of their facts.
+Every fact has a key, and two ledgers merge by the union of their facts.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable
 from itertools import chain
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Sha = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
-CustomId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-BatchId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
-IntentId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-Path = Annotated[str, Field(min_length=1, max_length=4096)]
-LineRanges = Annotated[
-    str, Field(pattern=r"^([1-9]\d{0,8}-[1-9]\d{0,8}(,|$))*$", max_length=100_000)
-]
-"""Such as `1-30,45-80`."""
-FactDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{14}$")]
-MAX_WARM_MINUTES = 50
-"""A cache entry lives an hour; the requests that read it need some minutes to start."""
-
-T = TypeVar("T")
-
-
-def _utc(moment: datetime) -> datetime:
-    # Far from both ends of the calendar, so that time spans can be added to it.
-    if not 2000 < moment.year < 3000:  # noqa: PLR2004 - a plausible year
-        raise ValueError("must be in a year between 2000 and 3000")
-    return moment.astimezone(UTC)
-
-
-Timestamp = Annotated[AwareDatetime, AfterValidator(_utc)]
-"""Converted to UTC from any time zone; written with `Z`."""
-Count = Annotated[int, Field(ge=0, le=2**53)]
-"""Exact as a JSON number in every reader, and in arithmetic with dollars."""
-Number = Annotated[int, Field(ge=1, le=2**53)]
-Usd = Annotated[float, Field(ge=0, le=1e12)]
-"""So that sums stay finite."""
-UsdDifference = Annotated[float, Field(ge=-1e12, le=1e12)]
-
-
-class LedgerModel(BaseModel):
-    """Base of all ledger models: frozen, without unknown fields."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class BaseFact(LedgerModel):
-    """A fact: added once, never changed, identified by its key."""
-
-    kind: str
-    _key: ClassVar[tuple[str, ...]] = ()
-
-    def __init_subclass__(cls, *, key: tuple[str, ...], **kwargs: Any) -> None:
-        """Set the fields that identify a fact among those of its kind."""
-        super().__init_subclass__(**kwargs)
-        cls._key = key
-
-    def key(self) -> tuple[str, ...]:
-        """Return the kind and the values of the fields that identify the fact."""
-        values = (getattr(self, name) for name in self._key)
-        parts = (v.isoformat() if isinstance(v, datetime) else str(v or "") for v in values)
-        return (self.kind, *parts)
-
-
-class CompactableFact(BaseFact, key=()):
-    """A fact from whose lists compaction removes what decides nothing any more.
-
-    All versions of one original have its digest. Of two versions what both still list is the third,
-    so a union with a ledger that was not compacted, or was later, brings nothing back.
-    """
-
-    compacted: FactDigest | None = None
-    """Digest of the original; None: this is it."""
-    _lists: ClassVar[frozenset[str]] = frozenset({"compacted"})
-    """The fields in which versions of one original may differ."""
-
-    @property
-    def origin(self) -> str:
-        """The digest of the original. Fields that a later version adds do not change it."""
-        if self.compacted:
-            return self.compacted
-        text = self.model_dump_json(exclude_defaults=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:14]
-
-    def rank(self) -> tuple[str, str]:
-        """Return what is the same in all versions of one original, and nowhere else."""
-        return self.origin, self.model_dump_json(exclude=set(self._lists), exclude_defaults=True)
-
-    def reduce(self, **lists: Any) -> Self:
-        """Return the version with these shorter lists; itself if they are not shorter."""
-        if all(getattr(self, name) == value for name, value in lists.items()):
-            return self
-        return self.model_copy(update={**lists, "compacted": self.origin})
-
-    def in_common(self, other: Self) -> Self:
-        """Return the version with what this one and another one of the same original list."""
-        raise NotImplementedError
-
-
-def _in_both(one: Iterable[T], other: Iterable[T]) -> tuple[T, ...]:
-    listed = frozenset(other)
-    return tuple(x for x in one if x in listed)
+from batch_action.models.fact import (
+    MAX_WARM_MINUTES,
+    BaseFact,
+    BatchId,
+    CompactableFact,
+    Count,
+    CustomId,
+    Fingerprint,
+    IntentId,
+    LedgerModel,
+    LineRanges,
+    Number,
+    Path,
+    Sha,
+    Timestamp,
+    Usd,
+    UsdDifference,
+    in_both,
+)
+from batch_action.models.findings import DismissalReason, Severity
 
 
 class FileEntry(LedgerModel):
@@ -175,7 +96,7 @@ class Selected(CompactableFact, key=("head", "at", "pull_request")):
     """Whether an explicit `base` left out commits: `head` must not become a base."""
     first: bool = False
     """Whether no earlier run has left a trace: `first-run-limit` holds for these files."""
-    skipped: dict[str, int] = {}
+    skipped: dict[str, int] = Field(default_factory=dict)
     """Skip reason to number of files."""
     pull_request: Number | None = None
     """Number of the pull request; only in the ledger of pull requests."""
@@ -184,10 +105,10 @@ class Selected(CompactableFact, key=("head", "at", "pull_request")):
     def in_common(self, other: "Selected") -> "Selected":
         """Return the version with what this one and another one of the same original list."""
         return self.reduce(
-            files=_in_both(self.files, other.files),
-            removed=_in_both(self.removed, other.removed),
-            excluded=_in_both(self.excluded, other.excluded),
-            skipped=dict(_in_both(self.skipped.items(), other.skipped.items())),
+            files=in_both(self.files, other.files),
+            removed=in_both(self.removed, other.removed),
+            excluded=in_both(self.excluded, other.excluded),
+            skipped=dict(in_both(self.skipped.items(), other.skipped.items())),
             base=other.base and self.base,
         )
 
@@ -231,7 +152,7 @@ class Intended(CompactableFact, key=("intent",)):
     def in_common(self, other: "Intended") -> "Intended":
         """Return the version with what this one and another one of the same original list."""
         return self.reduce(
-            batches=tuple(map(_in_both, self.batches, other.batches)),
+            batches=tuple(map(in_both, self.batches, other.batches)),
             base=other.base and self.base,
             sizes=min(self.request_counts, other.request_counts),
         )
@@ -285,7 +206,7 @@ class Collected(CompactableFact, key=("batch",)):
     def in_common(self, other: "Collected") -> "Collected":
         """Return the version with what this one and another one of the same original list."""
         return self.reduce(
-            failed=dict(_in_both(self.failed.items(), other.failed.items())),
+            failed=dict(in_both(self.failed.items(), other.failed.items())),
             failed_count=min(self.failures, other.failures),
         )
 
@@ -307,7 +228,36 @@ class Dismissed(BaseFact, key=("fingerprint",)):
     actor: str
     source: str
     """A URL, or a destination's name."""
+    reason: DismissalReason | None = None
+    """None: the person gave none."""
     at: Timestamp
+
+
+class FoundFinding(LedgerModel):
+    """A finding as the statistics count it: without its place and its wording."""
+
+    fingerprint: Fingerprint
+    rule: Annotated[str, Field(pattern=r"^[a-z0-9-]{0,60}$")] = ""
+    """Empty for a security finding that is hidden."""
+    category: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,60}$")]
+    severity: Severity
+    security: bool = False
+
+
+Ending = Literal["open", "fixed", "closed", "accepted"]
+"""What became of a finding: `closed` without a change of its code, e.g. because another review does
+not report it; `accepted` by a comment in the code or the baseline file; `open` again."""
+
+
+class Changed(BaseFact, key=("at", "run")):
+    """Findings were new in this run, or became something else."""
+
+    kind: Literal["changed"] = "changed"
+    at: Timestamp
+    run: str
+    """`<run id>.<attempt>`, or `local`."""
+    found: tuple[FoundFinding, ...] = ()
+    became: dict[Ending, tuple[Fingerprint, ...]] = Field(default_factory=dict)
 
 
 class Baselined(BaseFact, key=("fingerprint",)):
@@ -395,6 +345,7 @@ Fact = Annotated[
     | Withdrawn
     | Dismissed
     | Baselined
+    | Changed
     | Recheck
     | Closed
     | Reported

@@ -15,6 +15,7 @@ from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, GitHubError
 from batch_action.findings import baseline
 from batch_action.findings.lifecycle import reconcile
+from batch_action.ledger import statistics
 from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import (
     OPEN_STATES,
@@ -29,7 +30,7 @@ from batch_action.models.findings import (
     TrackedFinding,
     Verdict,
 )
-from batch_action.models.ledger import Dismissed, Fact, Recheck
+from batch_action.models.ledger import Baselined, Dismissed, Fact, Recheck
 from batch_action.models.report import DestinationResult, PublishResult, RunReport
 from batch_action.publishers.base import Publisher
 from batch_action.publishers.draft_pr import publisher as draft_pr
@@ -63,7 +64,13 @@ class PublishedStates:
         recorded = {fact.key() for fact in view.ledger.facts}
         paths = {f.fingerprint: f.anchor.path for s in self.newest_first for f in s.tracked}
         dismissed: list[Fact] = [
-            Dismissed(fingerprint=d.fingerprint, actor=d.actor, source=d.source, at=now)
+            Dismissed(
+                fingerprint=d.fingerprint,
+                actor=d.actor,
+                source=d.source,
+                reason=d.kind_of_reason,
+                at=now,
+            )
             for d in self.dismissals
         ]
         rechecks: list[Fact] = [
@@ -121,6 +128,19 @@ class PipelineResult:
     """A delivery failed and is to be repeated: the batches do not count as collected."""
     notified: bool = False
     """Whether the destinations that keep no state have been notified."""
+
+    def changes(self, view: LedgerView, *, at: datetime, run: str) -> tuple[Fact, ...]:
+        """Return what the first run leaves out, and what has become of the findings in this run.
+
+        *run*: `<run id>.<attempt>`, or `local`.
+        """
+        found = self.published.reconciliation
+        left_out = (Baselined(fingerprint=f, blob=b) for f, b in found.baselined.items())
+        hides = found.hides_security
+        return (
+            *left_out,
+            *statistics.changes_of(view, found.statuses, at=at, run=run, hides=hides),
+        )
 
 
 def read_states(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import (
     Baselined,
+    Changed,
     Collected,
     Dismissed,
     Fact,
@@ -111,6 +112,16 @@ originals = st.one_of(
         at=_moments,
     ),
     st.builds(Baselined, fingerprint=_intents, blob=_shas),
+    st.builds(
+        Changed,
+        at=_moments,
+        run=st.sampled_from(["1.1", "2.1"]),
+        became=st.dictionaries(
+            st.sampled_from(["fixed", "open"]),
+            st.lists(_intents, max_size=1).map(tuple),
+            max_size=1,
+        ),
+    ),
 )
 
 

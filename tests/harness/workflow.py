@@ -19,7 +19,7 @@ from typing import Any
 
 from batch_action.cli.main import enter
 from batch_action.sandbox.anthropic.batches import Batch
-from batch_action.sandbox.github.records import Artifact, Issue, Repository
+from batch_action.sandbox.github.records import Artifact, Comment, Issue, Repository
 from batch_action.sandbox.github.runs import Run
 from batch_action.sandbox.server import Sandbox
 from tests.harness.git_repositories import Repo
@@ -255,6 +255,18 @@ class WorkflowHarness:
         """The only issue."""
         assert len(self.issues) == 1, [issue.title for issue in self.issues]
         return self.issues[0]
+
+    def comment(self, text: str, by: str = "octo", role: str | None = "write") -> None:
+        """A person comments on the issue."""
+        more = {self.github_repository.full_name: role} if role else {}
+        self.sandbox.github.add_user(by, **more)
+        ctx = self.sandbox.github.instance
+        when = {"created_at": ctx.now(), "updated_at": ctx.now()}
+        self.issue.comments.append(
+            Comment(
+                id=ctx.new_id(), number=self.issue.number, user=ctx.users[by], body=text, **when
+            )
+        )
 
     @property
     def artifacts(self) -> list[Artifact]:

@@ -56,6 +56,9 @@ def test_each_command_that_reports_prints_one_object(workflow: WorkflowHarness) 
     collected = run("collect", "--fail-on-severity", "low", code=1)
     assert collected["tasks"][0]["outputs"]["findings-count"] == 2
     assert "fail-on-severity" in collected["errors"][0]
+    counted = run("stats")["tasks"][0]
+    assert (counted["found"], counted["open"], counted["usd_per_fixed"]) == (2, 2, None)
+    assert [month["found"] for month in counted["months"]] == [2]
     assert run("baseline")["tasks"][0]["accepted"] == 2
     assert run("run")["tasks"][0]["outputs"]["status"] == "nothing-to-do"
     assert run("cancel")["tasks"][0]["batches"] == []

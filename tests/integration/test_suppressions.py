@@ -5,7 +5,6 @@ import json
 import pytest
 
 from batch_action.publishers import markers
-from batch_action.sandbox.github.records import Comment
 from tests.harness.workflow import BAD, GOOD, WORSE, WorkflowHarness
 
 IGNORED = WORSE.replace("  return x", "  // batch-action: ignore[style, {}] on purpose\n  return x")
@@ -33,20 +32,6 @@ def fingerprints(workflow: WorkflowHarness) -> dict[str, str]:
     return {
         b.tracked.rule: b.tracked.fingerprint for b in markers.parse_blocks(workflow.issue.body)
     }
-
-
-def comment(
-    workflow: WorkflowHarness, text: str, by: str = "octo", role: str | None = "write"
-) -> None:
-    """A person comments on the issue."""
-    more = {workflow.github_repository.full_name: role} if role else {}
-    workflow.sandbox.github.add_user(by, **more)
-    ctx = workflow.sandbox.github.instance
-    when = {"created_at": ctx.now(), "updated_at": ctx.now()}
-    comment = Comment(
-        id=ctx.new_id(), number=workflow.issue.number, user=ctx.users[by], body=text, **when
-    )
-    workflow.issue.comments.append(comment)
 
 
 def test_findings_below_a_threshold_are_counted(workflow: WorkflowHarness) -> None:
@@ -232,8 +217,8 @@ def test_a_recheck_is_requested_once_and_answered_once(workflow: WorkflowHarness
     workflow.commit({"a.js": BAD})
     submit_and_collect(workflow)
     leftover, danger = fingerprints(workflow)["console-log"], fingerprints(workflow)["eval"]
-    comment(workflow, f"/batch recheck {leftover[:8]}")
-    comment(workflow, f"/batch recheck {danger[:8]}", by="guest", role=None)
+    workflow.comment(f"/batch recheck {leftover[:8]}")
+    workflow.comment(f"/batch recheck {danger[:8]}", by="guest", role=None)
     result = workflow.run("collect")
     assert result.exit == 0, result.log
     assert states(workflow) == {"console-log": "being re-checked", "eval": "new"}
@@ -263,7 +248,7 @@ def test_a_dismissed_finding_stays_dismissed_whatever_happens_to_its_file(
 ) -> None:
     workflow.commit({"a.js": BAD})
     submit_and_collect(workflow)
-    comment(workflow, f"/batch wontfix {fingerprints(workflow)['eval'][:8]} it is a calculator")
+    workflow.comment(f"/batch wontfix {fingerprints(workflow)['eval'][:8]} it is a calculator")
     assert workflow.run("collect").exit == 0
     assert states(workflow) == {"console-log": "new", "eval": "dismissed"}
     workflow.commit({"a.js": "// moved down\n" + BAD.replace("eval(x)", "eval(x )")})

@@ -1,0 +1,235 @@
+"""What became of all findings: counted from the ledger's facts, whatever the destinations hold."""
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from batch_action.findings.first_run import is_severe
+from batch_action.ledger.view import LedgerView
+from batch_action.models.findings import FindingState, FindingStatus
+from batch_action.models.ledger import Changed, Collected, Dismissed, Ending, FoundFinding
+
+HIDDEN = "security"
+"""The category of a security finding that is hidden; it has no rule."""
+MIN_VERDICTS = 10
+"""How many findings of a rule must have ended before the rule is judged."""
+MIN_FIXED_SHARE = 0.2
+ENDINGS = ("fixed", "dismissed", "accepted", "closed", "open")
+"""What a finding can be now: each is exactly one of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindingHistory:
+    """A finding that was reported, and what it is now."""
+
+    finding: FoundFinding
+    found_at: datetime
+    now: str
+    """One of `ENDINGS`."""
+    since: datetime
+    reason: str = ""
+    """Why it was dismissed, if a reason was given."""
+
+    @property
+    def days_to_fix(self) -> float | None:
+        """The days from the first report to the fix; None unless it is fixed."""
+        seconds = (self.since - self.found_at).total_seconds()
+        return seconds / 86_400 if self.now == "fixed" else None
+
+    @property
+    def can_be_muted(self) -> bool:
+        """Whether findings like this one may be left out because people do not act on them."""
+        return not (is_severe(self.finding.severity) or self.finding.security)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many findings of a kind were found, and what they are now."""
+
+    found: int
+    now: dict[str, int]
+    """By each of `ENDINGS`; the sum is `found`."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """The reasons of the dismissals; those without one are not in here."""
+    median_days_to_fix: float | None = None
+
+    @property
+    def verdicts(self) -> int:
+        """How many people have decided about: they fixed, dismissed or accepted them."""
+        return self.now["fixed"] + self.now["dismissed"] + self.now["accepted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Month:
+    """What happened in a month, UTC."""
+
+    month: str
+    """`2026-11`."""
+    found: int
+    fixed: int
+    dismissed: int
+    usd: float
+    """Of the batches collected in it, without those of unknown price."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """The statistics of one ledger."""
+
+    total: Counts
+    by_category: dict[str, Counts]
+    by_rule: dict[tuple[str, str], Counts]
+    """By category and rule."""
+    months: tuple[Month, ...]
+    """Oldest first, without those in which nothing happened."""
+    usd: float
+    """What all collected batches have cost, without those of unknown price."""
+    unknown_batches: int
+
+    @property
+    def usd_per_fixed(self) -> float | None:
+        """US dollars per finding that was acted upon; None while there is none."""
+        fixed = self.total.now["fixed"]
+        return self.usd / fixed if fixed else None
+
+
+def changes_of(
+    view: LedgerView, statuses: Iterable[FindingStatus], *, at: datetime, run: str, hides: bool
+) -> tuple[Changed, ...]:
+    """Return the fact about what these findings have become since the ledger's last one, if any.
+
+    *hides*: whether security findings are hidden, so that the ledger must not name their rule.
+    """
+    before = {fingerprint: now for fingerprint, (_, now, _) in _endings(view).items()}
+    found: list[FoundFinding] = []
+    became: dict[Ending, list[str]] = {}
+    for status in statuses:
+        tracked, now = status.tracked, _ending_of(status)
+        known = before.get(tracked.fingerprint)
+        if now is None or now == known:
+            continue
+        if known is not None:
+            became.setdefault(now, []).append(tracked.fingerprint)
+        elif now == "open":
+            hidden = hides and tracked.security
+            found.append(
+                FoundFinding(
+                    fingerprint=tracked.fingerprint,
+                    rule="" if hidden else _slug(tracked.rule),
+                    category=HIDDEN if hidden else _slug(tracked.category) or "other",
+                    severity=tracked.severity,
+                    security=tracked.security,
+                )
+            )
+    if not (found or became):
+        return ()
+    sorted_names = {name: tuple(sorted(became[name])) for name in sorted(became)}
+    return (Changed(at=at, run=run, found=tuple(found), became=sorted_names),)
+
+
+def _ending_of(status: FindingStatus) -> Ending | None:
+    """Return what a finding is now; None when that says nothing about it."""
+    tracked = status.tracked
+    match tracked.state:
+        case FindingState.DISMISSED:
+            return None  # There is a fact of its own.
+        case FindingState.IGNORED:
+            return "accepted"
+        case FindingState.FIXED if tracked.ignored_by:
+            return None
+        case FindingState.FIXED:
+            # Without a change of its code the anchor is at the commit that closed it.
+            return "closed" if tracked.closing_commit == tracked.anchor.commit else "fixed"
+        case _:
+            return "open"
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())[:60].strip("-")
+
+
+def _endings(view: LedgerView) -> dict[str, tuple[tuple[FoundFinding, datetime], Ending, datetime]]:
+    """Return by fingerprint: the finding and when it was found, what became of it, and when."""
+    found: dict[str, tuple[FoundFinding, datetime]] = {}
+    now: dict[str, tuple[Ending, datetime]] = {}
+    for fact in sorted(view.facts(Changed), key=lambda x: (x.at, x.run)):
+        for finding in fact.found:
+            # Two runs at the same time may have found it.
+            found.setdefault(finding.fingerprint, (finding, fact.at))
+            now.setdefault(finding.fingerprint, ("open", fact.at))
+        for ending, fingerprints in fact.became.items():
+            for fingerprint in fingerprints:
+                if fingerprint not in now or now[fingerprint][0] != ending:
+                    now[fingerprint] = ending, fact.at
+    return {name: (found[name], *now[name]) for name in found}
+
+
+def histories(view: LedgerView) -> Iterator[FindingHistory]:
+    """Yield each finding that was reported; a dismissal by a person counts before all else."""
+    dismissed = {fact.fingerprint: fact for fact in view.facts(Dismissed)}
+    for fingerprint, ((finding, found_at), now, since) in _endings(view).items():
+        if (dismissal := dismissed.get(fingerprint)) is not None:
+            yield FindingHistory(
+                finding, found_at, "dismissed", dismissal.at, dismissal.reason or ""
+            )
+        else:
+            yield FindingHistory(finding, found_at, now, since)
+
+
+def compute(view: LedgerView) -> Statistics:
+    """Compute the statistics of a ledger."""
+    known = list(histories(view))
+    by_category: dict[str, list[FindingHistory]] = {}
+    by_rule: dict[tuple[str, str], list[FindingHistory]] = {}
+    for item in known:
+        by_category.setdefault(item.finding.category, []).append(item)
+        if item.finding.rule:
+            by_rule.setdefault((item.finding.category, item.finding.rule), []).append(item)
+    collected = view.facts(Collected)
+    return Statistics(
+        total=count(known),
+        by_category={name: count(items) for name, items in sorted(by_category.items())},
+        by_rule={name: count(items) for name, items in sorted(by_rule.items())},
+        months=tuple(_months(known, collected)),
+        usd=sum(fact.cost_usd or 0.0 for fact in collected),
+        unknown_batches=sum(fact.cost_usd is None for fact in collected),
+    )
+
+
+def count(items: Iterable[FindingHistory]) -> Counts:
+    """Count findings by what they are now."""
+    items = list(items)
+    now = Counter(item.now for item in items)
+    days = [item.days_to_fix for item in items if item.days_to_fix is not None]
+    reasons = Counter(item.reason for item in items if item.reason)
+    return Counts(
+        found=len(items),
+        now={name: now[name] for name in ENDINGS},
+        reasons=dict(sorted(reasons.items())),
+        median_days_to_fix=statistics.median(days) if days else None,
+    )
+
+
+def _months(known: Iterable[FindingHistory], collected: Iterable[Collected]) -> Iterator[Month]:
+    found, ended = Counter[str](), Counter[tuple[str, str]]()
+    for item in known:
+        found[_month(item.found_at)] += 1
+        ended[_month(item.since), item.now] += 1
+    dollars: dict[str, float] = {}
+    for fact in collected:
+        dollars[_month(fact.at)] = dollars.get(_month(fact.at), 0.0) + (fact.cost_usd or 0.0)
+    for month in sorted({*found, *(name for name, _ in ended), *dollars}):
+        yield Month(
+            month=month,
+            found=found[month],
+            fixed=ended[month, "fixed"],
+            dismissed=ended[month, "dismissed"],
+            usd=dollars.get(month, 0.0),
+        )
+
+
+def _month(moment: datetime) -> str:
+    return f"{moment:%Y-%m}"
