@@ -25,7 +25,6 @@ from batch_action.commands.each_task import (
 )
 from batch_action.context import RunContext
 from batch_action.errors import Interrupted
-from batch_action.models.report import SavingsByPeriod
 from batch_action.publishers import job_summary
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def execute(name: str, invocation: Invocation, values: dict[str, Any], **options
     What it reports goes to the invocation's output, one object per task.
     """
     data: list[dict[str, object]] = []
-    saved: list[SavingsByPeriod] = []
+    saved: list[Any] = []
     if name == "status":
         options["saved"] = saved
     if name in REPORTING and invocation.output.as_json:
@@ -64,7 +63,7 @@ def execute(name: str, invocation: Invocation, values: dict[str, Any], **options
         if name == "status":
             from batch_action.commands.status import describe_savings
 
-            invocation.output.data["savings"] = describe_savings(SavingsByPeriod.sum(saved))
+            invocation.output.data["savings"] = describe_savings(*saved)
 
 
 def execute_evaluate(invocation: Invocation, values: dict[str, Any], **options: Any) -> int:

@@ -54,8 +54,9 @@ def _print_savings(console: Console, periods: SavingsByPeriod) -> None:
     console.table(["Cost", *report_text.SAVINGS_COLUMNS], rows)
 
 
-def describe_savings(periods: SavingsByPeriod) -> dict[str, object]:
-    """Return the savings of the month and since the beginning as JSON data."""
+def describe_savings(*saved: SavingsByPeriod) -> dict[str, object]:
+    """Return what tasks have saved, in the month and since the beginning, as JSON data."""
+    periods = SavingsByPeriod.sum(saved)
     return {"month": _describe(periods.month), "total": _describe(periods.total)}
 
 
