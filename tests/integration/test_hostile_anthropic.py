@@ -44,12 +44,13 @@ CALLS: dict[str, tuple[str, Callable[[AnthropicClient], object]]] = {
     "create": ("POST", REQUESTS.create),
     "retrieve": ("GET", lambda api: api.retrieve(BATCH)),
     "cancel": ("POST", lambda api: api.cancel(BATCH)),
+    "delete": ("DELETE", lambda api: api.delete(BATCH)),
     "list": ("GET", long_ago),
     "watch": ("GET", lambda api: api.created_since(datetime.now(UTC) - timedelta(1))),
     "message": ("POST", messages),
 }
-UNKNOWN = {(call, "page not found") for call in ("model", "retrieve", "cancel")}
-"""A 404 at these calls means: there is no such thing, or no such endpoint."""
+UNKNOWN = {("model", "page not found")}
+"""Any 404 at this call means: there is no such model, or a gateway has no such endpoint."""
 
 
 @pytest.fixture
@@ -111,11 +112,21 @@ COMMANDS = {
     "create": Command("POST", f"{BATCHES}$", "submit", 4),
     "retrieve": Command("GET", rf"{BATCHES}/msgbatch_\w+$", "collect", 4),
     "results": Command("GET", "/results$", "collect", 4),
+    "message": Command("POST", "/v1/messages$", "submit", 4),
+    "cancel": Command("POST", "/cancel$", "cancel", 4),
+    "delete": Command("DELETE", rf"{BATCHES}/msgbatch_\w+$", "collect", 0),
 }
 
 
 def run(workflow: WorkflowHarness, server: HostileServer, mode: str) -> Result:
-    return workflow.start(mode, {}, environ={"ANTHROPIC_BASE_URL": server.url})
+    environ = {"ANTHROPIC_BASE_URL": server.url}
+    if mode != "cancel":
+        return workflow.start(mode, {}, environ=environ)
+    opened = workflow.open({})
+    step = workflow.step(opened, "run", environ=environ)
+    step |= {"GITHUB_TOKEN": opened.token, "ANTHROPIC_API_KEY": workflow.key}
+    typed = {name: value for name, value in step.items() if not name.startswith("INPUT_")}
+    return workflow.invoke(["cancel"], typed, opened)
 
 
 def problems_of(result: Result, expected: int) -> Iterator[str]:
@@ -149,6 +160,62 @@ def test_a_command_names_the_foreign_answer_and_goes_on_in_the_next_run(
     workflow.run("submit")
     assert workflow.run("collect").outputs["findings-count"] == "2"
     assert len(workflow.billed_ids) == len(set(workflow.billed_ids))
+
+
+def messages_sent(workflow: WorkflowHarness) -> int:
+    return sum(call.path == "/v1/messages" for call in workflow.sandbox.faults.calls)
+
+
+def test_a_small_workload_that_somebody_else_answered_is_sent_again(
+    workflow: WorkflowHarness, server: HostileServer
+) -> None:
+    method, path, mode, expected = COMMANDS["message"]
+    workflow.inputs |= {"small_workload": "interactive"}
+    workflow.commit({"a.js": BAD})
+    before = messages_sent(workflow)
+    for name in FOREIGN[::4]:
+        server.clear()
+        server.replace(REPLIES[name], method, path)
+        assert list(problems_of(run(workflow, server, mode), expected)) == [], name
+    assert messages_sent(workflow) == before
+    server.clear()
+    assert run(workflow, server, mode).outputs["findings-count"] == "2"
+    assert run(workflow, server, mode).outputs["status"] == "nothing-to-do"
+    assert messages_sent(workflow) == before + 1
+    assert workflow.batches == []
+
+
+def test_a_cancellation_that_somebody_else_answered_withdraws_nothing(
+    workflow: WorkflowHarness, server: HostileServer
+) -> None:
+    method, path, mode, expected = COMMANDS["cancel"]
+    workflow.sandbox.anthropic.hold = True
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    for name in [*FOREIGN[::4], "page not found"]:
+        server.clear()
+        server.replace(REPLIES[name], method, path)
+        assert list(problems_of(run(workflow, server, mode), expected)) == [], name
+    server.clear()
+    workflow.finish()
+    assert workflow.run("collect").outputs["findings-count"] == "2"
+    workflow.sandbox.anthropic.hold = False
+
+
+@pytest.mark.parametrize("name", ["empty object", "sign-in page", "page not found", "no content"])
+def test_a_deletion_that_somebody_else_answered_is_reported(
+    workflow: WorkflowHarness, server: HostileServer, name: str
+) -> None:
+    method, path, mode, expected = COMMANDS["delete"]
+    workflow.environ["BATCH_ACTION_DELETE_BATCHES"] = "true"
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    server.replace(REPLIES[name], method, path)
+    result = run(workflow, server, mode)
+    assert list(problems_of(result, expected)) == []
+    assert "was not deleted at Anthropic" in result.summary
+    assert result.outputs["findings-count"] == "2"
+    assert len(workflow.batches) == 1
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["in its place", "after it"])

@@ -3,6 +3,7 @@
 A new reply is one row of `REPLIES`, a new call one row of `CALLS`.
 """
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -29,6 +30,22 @@ CALLS = {
     "list": ("POST", r"/ListArtifacts$"),
     "delete": ("POST", r"/DeleteArtifact$"),
 }
+# Each call of a collect that opens its draft pull request, or adds to it
+DRAFT_CALLS = {
+    "pulls": ("GET", r"/pulls\?"),
+    "branch": ("GET", r"/git/ref/heads/"),
+    "head": ("GET", r"/git/commits/"),
+    "tree": ("POST", r"/git/trees$"),
+    "commit": ("POST", r"/git/commits$"),
+    "new branch": ("POST", r"/git/refs$"),
+    "moved branch": ("PATCH", r"/git/refs/"),
+    "blobs": ("POST", r"/graphql$"),
+    "contents": ("GET", r"/contents/"),
+    "new pull": ("POST", r"/pulls$"),
+    "edit": ("PATCH", r"/pulls/\d+$"),
+    "pull": ("GET", r"/pulls/\d+$"),
+}
+DRAFT_REPLIES = ("empty object", "empty list", "sign-in page", "page not found")
 # `test_foreign_answers.py` has all replies to each call of the client.
 SOME_REPLIES = (
     "empty object",
@@ -87,3 +104,34 @@ def test_a_foreign_answer_to_a_call_of_a_run(
     # Nothing was lost, nothing was paid twice, and there is one issue.
     assert len(workflow.billed_ids) == len(set(workflow.billed_ids)) == len(SOME_REPLIES)
     assert all(f"a{number}.js" in workflow.issue.body for number in range(len(SOME_REPLIES)))
+
+
+@pytest.mark.parametrize("call", DRAFT_CALLS)
+def test_a_foreign_answer_while_a_draft_is_opened(
+    workflow: WorkflowHarness, server: HostileServer, call: str
+) -> None:
+    workflow.github_repository.actions_can_open_pull_requests = True
+    workflow.inputs |= {"task": "documentation", "report": "draft-pr"}
+    permissions = {"contents": "write", "pull-requests": "write", "actions": "read"}
+    options = {"permissions": {**permissions, "issues": "write"}}
+    environ = {"GITHUB_API_URL": f"{server.url}/api/v3", "ACTIONS_RESULTS_URL": server.url}
+    method, path = DRAFT_CALLS[call]
+    problems: list[str] = []
+    for number, name in enumerate(DRAFT_REPLIES):
+        source = f"def total_{number}(prices):\n    return sum(prices)\n"
+        workflow.commit({f"m{number}.py": source})
+        workflow.start("submit", options)
+        server.clear()
+        server.replace(REPLIES[name], method, path)
+        problems += problems_of(workflow.start("collect", options, environ=environ), name)
+    assert problems == []
+    assert any(verb == method and re.search(path, asked) for verb, asked in server.calls)
+    server.clear()
+    workflow.start("run", options)
+    workflow.start("collect", options)
+    assert len(workflow.billed_ids) == len(set(workflow.billed_ids)) == len(DRAFT_REPLIES)
+    [pull] = workflow.issues
+    assert pull.pull is not None
+    tree = workflow.repo.git("ls-tree", "-r", "batch-action/documentation").split()
+    assert [f"m{n}.py" for n in range(len(DRAFT_REPLIES)) if f"m{n}.py" not in pull.body] == []
+    assert "m0.py" in tree

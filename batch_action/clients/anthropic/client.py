@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -205,7 +205,8 @@ class AnthropicClient:
         with translate_errors(f"retrieving batch {batch}"):
             try:
                 return batch_state_of(self._client.messages.batches.retrieve(batch))
-            except anthropic.NotFoundError:
+            except anthropic.NotFoundError as error:
+                _check_own(error)
                 return None
 
     def created_between(self, start: datetime, end: datetime) -> list[BatchState]:
@@ -225,7 +226,8 @@ class AnthropicClient:
         with translate_errors(f"canceling batch {batch}"):
             try:
                 return batch_state_of(self._client.messages.batches.cancel(batch))
-            except anthropic.NotFoundError:
+            except anthropic.NotFoundError as error:
+                _check_own(error)
                 return None
             except anthropic.BadRequestError:
                 state = self.retrieve(batch)
@@ -235,8 +237,14 @@ class AnthropicClient:
 
     def delete(self, batch: str) -> None:
         """Delete an ended batch with its requests and results, unless it is gone already."""
-        with translate_errors(f"deleting batch {batch}"), suppress(anthropic.NotFoundError):
-            self._client.messages.batches.delete(batch)
+        with translate_errors(f"deleting batch {batch}"):
+            try:
+                deleted: object = self._client.messages.batches.delete(batch)
+            except anthropic.NotFoundError as error:
+                _check_own(error)
+                return
+            if getattr(deleted, "id", None) != batch:
+                raise ValueError("no deletion")
 
     def outcomes(
         self,
@@ -329,6 +337,12 @@ def workload_identity_credentials(
     )
     credentials._owns_http_client = True  # noqa: SLF001 - so that its `close` closes the client
     return credentials
+
+
+def _check_own(error: anthropic.NotFoundError) -> None:
+    """Raise the error again if it is none of Anthropic's: a page says nothing about a batch."""
+    if is_foreign(error):
+        raise error
 
 
 def _list_since(client: anthropic.Anthropic, start: datetime) -> Iterator[BatchState]:
