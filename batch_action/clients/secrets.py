@@ -91,7 +91,7 @@ _OTHER_PASSWORD = re.compile(
 )
 _OTHER_WORD = re.compile(r"pass(?:word|wd)=|pwd=|@(?:tcp|unix)\(|curl|wget|sshpass")
 """In lower case, on the line of each."""
-_COMMANDS = ("curl", "wget", "sshpass")
+_COMMANDS, _SOCKETS = ("curl", "wget", "sshpass"), ("@tcp(", "@unix(")
 _CONNECTION_CHARS = 500
 """Around a password, where the other parts of its connection string are."""
 
@@ -183,6 +183,8 @@ def _any_prefix() -> re.Pattern[str]:
     return re.compile(f"[^A-Za-z0-9](?:{letters})")
 
 
+_WORDS = (*_SHORT_VALUES, *filter(None, (word for _, word, _ in _TRIGGERS.values())))
+_WORDS_WITH_VALUE = tuple((word, None) for _, _, word in _TRIGGERS.values() if word)
 _LOWER = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _TAIL = re.compile(r"[A-Za-z0-9_\-]*")
 
@@ -207,6 +209,46 @@ def mask(text: str, path: str = "") -> tuple[str, int]:
         pieces += [text[at:start], re.sub(r"[^\r\n]", MASK, text[start:end])]
         at = end
     return "".join((*pieces, text[at:])), len(merged)
+
+
+def may_have_secret(text: str, path: str = "") -> bool:
+    """Return whether `mask` has to be asked: False means that it changes nothing in this text.
+
+    Nor in any other text all of whose lines are among the lines of this one: whatever is looked for
+    is on one line.
+    """
+    lower = text.lower()
+    return (
+        len(lower) != len(text)
+        or any(begin in text for begin in _BEGINS)
+        or _may_have_password(text, lower)
+        or _may_have_token(text, lower)
+        or (is_configuration(path) and _NAME_WORD.search(lower) is not None)
+    )
+
+
+def _may_have_token(text: str, lower: str) -> bool:
+    runs = _long_runs(text)
+    return (
+        any(word in lower for word in _WORDS)
+        or _any_prefix().search(runs) is not None
+        or _ANY_TRIGGER.search(runs.lower()) is not None
+        or (
+            _LONG_VALUE.search(runs) is not None
+            and any(word in lower for word, _ in (*_formats()[1], *_WORDS_WITH_VALUE))
+        )
+    )
+
+
+def _may_have_password(text: str, lower: str) -> bool:
+    has_at = "@" in text
+    return (
+        "passw" in lower
+        or "pwd" in lower
+        or any(word in lower for word in _COMMANDS)
+        or (has_at and any(word in lower for word in _SOCKETS))
+        or (has_at and "://" in text and _URL_PASSWORD.search(text) is not None)
+    )
 
 
 def _token_spans(text: str, lower: str) -> Iterator[_Span]:
@@ -275,13 +317,14 @@ def _password_spans(text: str, lower: str) -> Iterator[_Span]:
     if "@" in text and "://" in text:
         yield from _literals(_URL_PASSWORD.finditer(text))
     has_password = "passw" in lower or "pwd" in lower
+    sockets = _SOCKETS if "@" in text else ()
     for match in _connection_passwords(text, lower) if has_password else ():
         start = max(text.rfind("\n", 0, match.start()) + 1, match.start() - _CONNECTION_CHARS)
         before = text[start : match.start() + 1]
         after = text[match.end() : match.end() + _CONNECTION_CHARS].partition("\n")[0]
         if _PART_BEFORE.search(before) or _PART_AFTER.match(after):
             yield from _literals([match])
-    if has_password or "@" in text or any(word in lower for word in _COMMANDS):
+    if has_password or any(word in lower for word in (*_COMMANDS, *sockets)):
         for start, end in _lines_with(_OTHER_WORD, lower):
             yield from _literals(_OTHER_PASSWORD.finditer(text, start, end))
 
@@ -359,6 +402,7 @@ def _merge(spans: Sequence[_Span]) -> list[_Span]:
     return merged
 
 
+_BEGINS = ("PRIVATE KEY", "PuTTY-User-Key-File")
 _BEGIN = re.compile(
     r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
     r"|---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----"
@@ -382,7 +426,7 @@ _MIN_KEY_CHARS = 40
 
 def _private_key_spans(text: str) -> Iterator[_Span]:
     """Yield the span of each private key, its BEGIN and END lines included."""
-    if "PRIVATE KEY" not in text and "PuTTY-User-Key-File" not in text:
+    if not any(begin in text for begin in _BEGINS):
         return
     begins = list(_BEGIN.finditer(text))
     limits = [*(begin.start() for begin in begins), len(text)][1:]

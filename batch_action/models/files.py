@@ -102,6 +102,15 @@ class Hunk:
     """It changes a notebook's outputs and counts only: lines move, but no code changes."""
 
 
+@dataclass(frozen=True, slots=True)
+class LineChange:
+    """A hunk with its lines as git stores them, their ends included."""
+
+    hunk: Hunk
+    removed: bytes
+    added: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilePart:
     """A range of lines of one file that one request asks about."""

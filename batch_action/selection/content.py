@@ -28,6 +28,8 @@ MAX_DIFF_CHARS = 30_000
 
 _CLOSING = (")", "]", "}", "end", "else", "elif", "except", "finally", "catch", "#endif", "</")
 
+NOTEBOOK_WORD = '"nbformat"'
+"""In the JSON of each notebook, on one line."""
 MAX_LINE_CHARS = 2_000
 KEPT_CHARS = 200
 """Of a longer line of data so many characters at both ends are shown."""
@@ -49,6 +51,8 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+
+_FIRST_OF_MARKS = frozenset(mark[:1] for mark, _ in _BYTE_ORDER_MARKS)
 
 _COMMENT = re.compile(
     r"\s*(?:#|//|/\*|\*|--|;|%|<!--|\(\*|\{-|@rem\b|rem\b|dnl\b|')[#/*!;%-]*\s*", re.IGNORECASE
@@ -81,6 +85,8 @@ _COMPILED = re.compile(
 
 def bom_encoding(data: bytes) -> str | None:
     """Return the encoding that the byte order mark names; None without a mark."""
+    if data[:1] not in _FIRST_OF_MARKS:
+        return None
     return next((name for mark, name in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
 
 
@@ -133,11 +139,18 @@ def read_text(data: bytes) -> str:
     text = decode(data)
     text = cells_of(text) or text
     # The expression tries each character of each line: only where there is a long line at all.
-    return _LONG_LINE.sub(_shorten, text) if _has_long_line(text) else text
+    return _LONG_LINE.sub(_shorten, text) if has_long_line(text) else text
 
 
-def _has_long_line(text: str) -> bool:
-    return len(text) >= MAX_LINE_CHARS and max(map(len, text.split("\n"))) >= MAX_LINE_CHARS
+def has_long_line(text: str) -> bool:
+    """Return whether a line has at least `MAX_LINE_CHARS`."""
+    start = 0
+    while len(text) - start >= MAX_LINE_CHARS:
+        end = text.rfind("\n", start, start + MAX_LINE_CHARS)
+        if end < 0:
+            return True
+        start = end + 1
+    return False
 
 
 def _shorten(line: re.Match[str]) -> str:
@@ -157,7 +170,7 @@ def cells_of(text: str) -> str | None:
 
     See https://nbformat.readthedocs.io/en/latest/format_description.html.
     """
-    if '"nbformat"' not in text or not text.lstrip().startswith("{"):
+    if NOTEBOOK_WORD not in text or not text.lstrip().startswith("{"):
         return None
     try:
         cells = json.loads(text)["cells"]
@@ -217,6 +230,11 @@ def lines_of(text: str) -> list[str]:
     return lines[:-1] if lines[-1] == "" else lines
 
 
+def count_lines(text: str) -> int:
+    """Return the number of lines that `lines_of` returns."""
+    return text.count("\n") + (text[-1:] not in ("", "\n"))
+
+
 def generated_marker(text: str) -> str | None:
     """Return the marker of a generator; None without one.
 
@@ -258,10 +276,11 @@ def parts_of(text: str, max_chars: int = MAX_PART_CHARS) -> tuple[FilePart, ...]
     after a blank line, else at a blank line, else where it is full. A line longer than `max_chars`
     (see `find_long_line`) would be a part of its own.
     """
-    lines = lines_of(text)
     # As each line counts with its end, a text that fits needs no look at its lines.
-    bounds = [(0, len(lines))] if lines and len(text) < max_chars else []
-    first = len(lines) if bounds else 0
+    fits = 0 < len(text) < max_chars
+    bounds = [(0, count_lines(text))] if fits else []
+    lines = [] if fits else lines_of(text)
+    first = 0
     while first < len(lines):
         last = _part_end(lines, first, max_chars)
         bounds.append((first, last))
@@ -315,12 +334,34 @@ def render_hunks(
         hunks: in order, as `git diff -U0` counts lines.
         max_chars: the limit of the result; a last line counts the places that are left out.
     """
-    old_lines, new_lines = lines_of(old), lines_of(new)
-    groups = list(_group_hunks(hunks))
+    return render_changes(removed_lines(old, hunks), new, hunks, max_chars=max_chars)
+
+
+def removed_lines(old: str, hunks: Sequence[Hunk]) -> list[list[str]]:
+    """Return the lines that each hunk removes of the text at base."""
+    lines = lines_of(old)
+    starts = (hunk.old_start - (hunk.old_lines > 0) for hunk in hunks)
+    return [
+        lines[start : start + hunk.old_lines] for start, hunk in zip(starts, hunks, strict=True)
+    ]
+
+
+def render_changes(
+    removed: Sequence[Sequence[str]],
+    new: str,
+    hunks: Sequence[Hunk],
+    *,
+    max_chars: int = MAX_DIFF_CHARS,
+) -> str:
+    """Return what `render_hunks` returns, from the removed lines of each hunk."""
+    if not hunks:
+        return ""
+    new_lines = lines_of(new)
+    groups = list(_group_hunks(list(zip(hunks, removed, strict=True))))
     shown: list[str] = []
     remaining = max_chars
     for number, group in enumerate(groups):
-        lines = list(_hunk_lines(group, old_lines, new_lines))
+        lines = list(_hunk_lines(group, new_lines))
         remaining -= sum(len(line) + 1 for line in lines)
         if remaining < 0:
             shown.append(f"… {len(groups) - number} more changed places are not shown here")
@@ -334,14 +375,18 @@ def count_changed_lines(hunks: Sequence[Hunk]) -> int:
     return sum(max(hunk.old_lines, hunk.new_lines) for hunk in hunks)
 
 
-def _group_hunks(hunks: Sequence[Hunk]) -> Iterator[list[Hunk]]:
+_Removal = tuple[Hunk, Sequence[str]]
+"""A hunk and the lines that it removes."""
+
+
+def _group_hunks(removals: Sequence[_Removal]) -> Iterator[list[_Removal]]:
     """Yield groups of hunks whose context lines touch."""
-    group: list[Hunk] = []
-    for hunk in hunks:
-        if group and _start(hunk) - _end(group[-1]) > 2 * CONTEXT_LINES:
+    group: list[_Removal] = []
+    for removal in removals:
+        if group and _start(removal[0]) - _end(group[-1][0]) > 2 * CONTEXT_LINES:
             yield group
             group = []
-        group.append(hunk)
+        group.append(removal)
     if group:
         yield group
 
@@ -355,13 +400,12 @@ def _end(hunk: Hunk) -> int:
     return _start(hunk) + hunk.new_lines
 
 
-def _hunk_lines(group: Sequence[Hunk], old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
-    first = max(_start(group[0]) - CONTEXT_LINES, 0)
-    last = min(_end(group[-1]) + CONTEXT_LINES, len(new))
-    before = _start(group[0]) - first
-    old_starts = [hunk.old_start - (hunk.old_lines > 0) for hunk in group]
-    old_first = old_starts[0] - before
-    shift = sum(hunk.new_lines - hunk.old_lines for hunk in group)
+def _hunk_lines(group: Sequence[_Removal], new: Sequence[str]) -> Iterator[str]:
+    first_hunk = group[0][0]
+    first = max(_start(first_hunk) - CONTEXT_LINES, 0)
+    last = min(_end(group[-1][0]) + CONTEXT_LINES, len(new))
+    old_first = first_hunk.old_start - (first_hunk.old_lines > 0) - (_start(first_hunk) - first)
+    shift = sum(hunk.new_lines - hunk.old_lines for hunk, _ in group)
     old_range, new_range = (
         _line_range(old_first, last - first - shift),
         _line_range(first, last - first),
@@ -374,9 +418,9 @@ def _hunk_lines(group: Sequence[Hunk], old: Sequence[str], new: Sequence[str]) -
             yield f"{sign}{number:>{width}}| {line}"
 
     at = first
-    for hunk, old_start in zip(group, old_starts, strict=True):
+    for hunk, removed in group:
         yield from numbered(" ", at, _start(hunk))
-        yield from (f"-{'':{width}}| {line}" for line in old[old_start:][: hunk.old_lines])
+        yield from [f"-{'':{width}}| {line}" for line in removed]
         at = _end(hunk)
         yield from numbered("+", _start(hunk), at)
     yield from numbered(" ", at, last)

@@ -1,16 +1,19 @@
 """Select files: read what changed since the base and what is in the backlog."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from batch_action.clients.console import ProgressCallback
-from batch_action.clients.git import GitRepo
-from batch_action.clients.secrets import mask
+from batch_action.clients.git import GitRepo, may_be_same_text
+from batch_action.clients.secrets import mask, may_have_secret
+from batch_action.errors import ConfigError
 from batch_action.ledger.view import BacklogFile
 from batch_action.models.files import (
     ChangeType,
     FileChange,
     Hunk,
+    LineChange,
     SelectedFile,
     Selection,
     SkippedFile,
@@ -138,16 +141,15 @@ def read_files(
     options, total, done = candidates.options, len(candidates.changes), 0
     churn = repo.churn(candidates.head) if total else {}
     progress(0, total)
-    for chunk in _chunks(candidates.changes, candidates.sizes):
+    for chunk in _chunks(_read_changes(repo, candidates.changes)):
+        needed = [_old_blobs(file, candidates) for file in chunk]
+        blobs = dict(repo.blobs(sorted(set[str]().union(*needed))))
         results: list[SourceFile | SkippedFile] = []
-        for change, blobs, hunks in _read(repo, chunk, options.asked):
-            same = None
-            if change.path in candidates.settled:
-                asked = options.asked.get(change.path)
-                old_blobs = (change.old_blob, asked if asked != change.blob else None)
-                same = _check_content(change, blobs, old_blobs)
-            count = churn.get(change.path, 0)
-            results.append(same or _select_file(change, blobs, hunks, options, count))
+        for file in chunk:
+            path = file.change.path
+            settled = path in candidates.settled
+            same = _check_content(file, blobs, options.asked.get(path)) if settled else None
+            results.append(same or _select_file(file, blobs, options, churn.get(path, 0)))
         yield results
         done += len(chunk)
         progress(done, total)
@@ -278,29 +280,107 @@ def _check_size(change: FileChange, sizes: Mapping[str, int], limit: int) -> _En
     return change if old and sizes.get(old, limit + 1) <= limit else replace(change, old_blob=None)
 
 
-def _read(
-    repo: GitRepo, chunk: Sequence[FileChange], asked: Mapping[str, str]
-) -> Iterator[tuple[FileChange, Mapping[str, bytes], tuple[Hunk, ...]]]:
-    """Yield each change with its blobs and hunks."""
-    wanted = {blob for change in chunk for blob in _blobs(change)}
-    wanted |= {asked[change.path] for change in chunk if change.path in asked}
-    blobs = dict(repo.blobs(wanted))
-    pairs = [(c.old_blob, c.blob) for c in chunk if c.old_blob and c.old_blob != c.blob]
-    hunks = repo.hunks_of(pairs)
-    for change in chunk:
-        yield change, blobs, hunks.get((change.old_blob or "", change.blob), ())
+@dataclass(frozen=True, slots=True)
+class _ChangedFile:
+    """A file at head, and what git says of its change."""
+
+    change: FileChange
+    data: bytes
+    places: Sequence[LineChange]
+    """Where it differs from its old blob."""
+    plain: str
+    """What is reviewed of it, before secrets are masked; empty when its bytes rule it out."""
+    lossless: bool
+    removed: Sequence[Sequence[str]] | None
+    """The lines that each place removes, as they are shown; None: the old blob has to be read."""
 
 
-def _chunks(changes: Sequence[FileChange], sizes: Mapping[str, int]) -> Iterator[list[FileChange]]:
-    chunk: list[FileChange] = []
+def _read_changes(repo: GitRepo, changes: Sequence[FileChange]) -> Iterator[_ChangedFile]:
+    """Yield the changed files: one git process reads them all, and one compares them."""
+    with (
+        closing(repo.blobs(change.blob for change in changes)) as blobs,
+        closing(repo.line_changes([pair for c in changes if (pair := _pair(c))])) as differing,
+    ):
+        number, (next_number, next_places) = -1, next(differing, _NO_MORE)
+        for change in changes:
+            blob, data = next(blobs, ("", b""))
+            if blob != change.blob:
+                raise ConfigError(
+                    f"{change.path} is not in the object database any more.",
+                    fix="Run the command again.",
+                )
+            places: Sequence[LineChange] = ()
+            if _pair(change):
+                number += 1
+                if number == next_number:
+                    places = next_places
+                    next_number, next_places = next(differing, _NO_MORE)
+            yield _changed_file(change, data, places)
+
+
+_NO_MORE: tuple[int, list[LineChange]] = (-1, [])
+
+
+def _pair(change: FileChange) -> tuple[str, str] | None:
+    """Return the blobs to compare; None when there is nothing to compare."""
+    old = change.old_blob
+    return (old, change.blob) if old and old != change.blob else None
+
+
+def _changed_file(change: FileChange, data: bytes, places: Sequence[LineChange]) -> _ChangedFile:
+    if filters.check_bytes(change.path, data):
+        return _ChangedFile(change, data, places, "", lossless=False, removed=None)
+    plain = content.read_text(data)
+    lossless = content.is_lossless(data, plain)
+    removed = _removed_as_shown(change.path, plain, places) if lossless else None
+    return _ChangedFile(change, data, places, plain, lossless, removed)
+
+
+def _removed_as_shown(
+    path: str, plain: str, places: Sequence[LineChange]
+) -> list[list[str]] | None:
+    """Return the removed lines, if the rest of the old text has no say in how they are shown.
+
+    Every line of the old text is removed or is a line of the new one. So if neither has a mark, a
+    NUL, a long line, a part of a notebook or of a secret, the old text has none.
+    """
+    if may_be_same_text(places) or language_of(path) == "jupyter":
+        return None
+    try:
+        texts = [place.removed.decode() for place in places]
+    except UnicodeDecodeError:
+        return None
+    removed = "".join(texts)
+    both = f"{plain}\n{removed}"
+    is_usual = not (
+        "\0" in both
+        or "\ufeff" in removed
+        or content.has_long_line(removed)
+        or content.NOTEBOOK_WORD in both
+        or may_have_secret(both, path)
+    )
+    return [content.lines_of(text) for text in texts] if is_usual else None
+
+
+def _old_blobs(file: _ChangedFile, candidates: Candidates) -> set[str]:
+    """Return the blobs besides the one at head that have to be read."""
+    change, found = file.change, set[str]()
+    if _pair(change) and file.removed is None:
+        found.add(change.old_blob or "")
+    if change.path in candidates.settled and (asked := candidates.options.asked.get(change.path)):
+        found.add(asked)
+    return found - {change.blob}
+
+
+def _chunks(files: Iterable[_ChangedFile]) -> Iterator[list[_ChangedFile]]:
+    chunk: list[_ChangedFile] = []
     remaining = MAX_CHUNK_BYTES
-    for change in changes:
-        size = sum(sizes[blob] for blob in _blobs(change))
-        if chunk and (size > remaining or len(chunk) == MAX_CHUNK_FILES):
+    for file in files:
+        if chunk and (len(file.data) > remaining or len(chunk) == MAX_CHUNK_FILES):
             yield chunk
             chunk, remaining = [], MAX_CHUNK_BYTES
-        chunk.append(change)
-        remaining -= size
+        chunk.append(file)
+        remaining -= len(file.data)
     if chunk:
         yield chunk
 
@@ -310,15 +390,23 @@ def _blobs(change: FileChange) -> tuple[str, ...]:
 
 
 def _check_content(
-    change: FileChange, blobs: Mapping[str, bytes], old_blobs: Iterable[str | None]
+    file: _ChangedFile, blobs: Mapping[str, bytes], asked: str | None
 ) -> SkippedFile | None:
-    """Rule out a file with the text of an old blob: only moved, or with other line ends."""
-    found = (_compare(change, blobs, old) for old in old_blobs if old and old in blobs)
+    """Rule out a file with the text of an old blob: only moved, or with other line ends.
+
+    A text whose old blob was not read is another one.
+    """
+    change = file.change
+    olds = (change.old_blob, asked if asked != change.blob else None)
+    found = (
+        _compare(change, file.data, file.data if old == change.blob else blobs[old], old)
+        for old in olds
+        if old and (old == change.blob or old in blobs)
+    )
     return next(filter(None, found), None)
 
 
-def _compare(change: FileChange, blobs: Mapping[str, bytes], old: str) -> SkippedFile | None:
-    data, old_data = blobs[change.blob], blobs[old]
+def _compare(change: FileChange, data: bytes, old_data: bytes, old: str) -> SkippedFile | None:
     details = [f"renamed from {change.old_path}"] if change.old_path else []
     if change.blob != old:
         if any(content.is_wide(text) or content.is_binary(text) for text in (data, old_data)):
@@ -338,43 +426,55 @@ def _cell_lines(data: bytes) -> list[str]:
 
 
 def _select_file(
-    change: FileChange,
-    blobs: Mapping[str, bytes],
-    hunks: tuple[Hunk, ...],
-    options: SelectionOptions,
-    churn: int,
+    file: _ChangedFile, blobs: Mapping[str, bytes], options: SelectionOptions, churn: int
 ) -> SourceFile | SkippedFile:
     """Return one file with all that a prompt needs, or why its content is not reviewed."""
-    data, old_data = blobs[change.blob], blobs.get(change.old_blob or "", b"")
-    if skip := filters.check_bytes(change.path, data):
+    change, path, plain = file.change, file.change.path, file.plain
+    if skip := filters.check_bytes(path, file.data):
         return skip
-    plain = content.read_text(data)
-    reincluded = options.rules.reincludes(change.path)
-    if skip := filters.check_text(change.path, plain, skip_generated=not reincluded):
+    if skip := filters.check_text(path, plain, skip_generated=not options.rules.reincludes(path)):
         return skip
-    limit = options.max_file_bytes
-    if len(data) > limit and (skip := filters.check_size(change.path, len(plain), limit)):
+    size, limit = len(file.data), options.max_file_bytes
+    if size > limit and (skip := filters.check_size(path, len(plain), limit)):
         return skip
-    text, masked = mask(plain, change.path)
-    if content.is_wide(data) or content.is_wide(old_data) or content.is_binary(old_data):
-        hunks = ()  # Git counts the bytes of such a file, not its lines.
-    old_text = mask(content.read_text(old_data), change.path)[0] if hunks else ""
-    if language_of(change.path) == "jupyter":
-        marked = content.mark_outputs(hunks, old_text, text)
-        hunks = tuple(hunk for hunk in marked if not hunk.outputs_only)
-    lines = content.count_changed_lines(hunks) or len(content.lines_of(text))
+    hunks = tuple(place.hunk for place in file.places)
+    if file.removed is not None:
+        text, masked, removed = plain, 0, file.removed
+    else:
+        text, masked = mask(plain, path)
+        hunks, removed = _hunks_of(file, text, blobs.get(change.old_blob or "", b""))
+    lines = content.count_changed_lines(hunks) or content.count_lines(text)
     return SourceFile(
-        path=change.path,
+        path=path,
         status=change.status,
         blob=change.blob,
         old_path=change.old_path,
         old_blob=change.old_blob,
-        language=language_of(change.path, text),
+        language=language_of(path, text),
         text=text,
-        diff=content.render_hunks(old_text, text, hunks),
+        diff=content.render_changes(removed, text, hunks),
         hunks=hunks,
         parts=content.parts_of(text),
-        risk=risk(change.path, changed=lines, churn=churn),
+        risk=risk(path, changed=lines, churn=churn),
         masked_secrets=masked,
-        lossless=content.is_lossless(data, plain),
+        lossless=file.lossless,
     )
+
+
+def _hunks_of(
+    file: _ChangedFile, text: str, old_data: bytes
+) -> tuple[tuple[Hunk, ...], Sequence[Sequence[str]]]:
+    """Return the hunks that are shown and the lines that each removes, masked in the old text."""
+    path, data = file.change.path, file.data
+    is_counted = not (
+        content.is_wide(data) or content.is_wide(old_data) or content.is_binary(old_data)
+    )
+    # Git counts the bytes of such a file, not its lines.
+    if not is_counted or normalize_line_ends(data) == normalize_line_ends(old_data):
+        return (), ()
+    hunks = tuple(place.hunk for place in file.places)
+    old_text = mask(content.read_text(old_data), path)[0] if hunks else ""
+    if language_of(path) == "jupyter":
+        marked = content.mark_outputs(hunks, old_text, text)
+        hunks = tuple(hunk for hunk in marked if not hunk.outputs_only)
+    return hunks, content.removed_lines(old_text, hunks)

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,12 +16,12 @@ from batch_action.clients.git.runner import (
     is_commit_id,
     parse_attributes,
     parse_messages,
-    parse_numbered_hunks,
+    parse_numbered_changes,
     parse_raw_diff,
     parse_tree,
 )
 from batch_action.errors import ConfigError, advice, full_history
-from batch_action.models.files import ChangeType, FileChange, Hunk
+from batch_action.models.files import ChangeType, FileChange, Hunk, LineChange
 from batch_action.text import normalize_line_ends
 
 MAX_COMPARED_CANDIDATES = 32
@@ -388,7 +388,7 @@ class GitRepo:
                 sizes[words[0]] = int(words[2])
         return sizes
 
-    def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    def blobs(self, ids: Iterable[str]) -> Generator[tuple[str, bytes]]:
         """Yield `(id, bytes)` in the given order, one blob in memory at a time; skip missing ones.
 
         Raises:
@@ -413,27 +413,22 @@ class GitRepo:
                 if words[1] == b"blob":
                     yield words[0].decode(), content
 
-    def hunks_of(
+    def line_changes(
         self, pairs: Sequence[tuple[str, str]], *, ignore_space: bool = False
-    ) -> dict[tuple[str, str], tuple[Hunk, ...]]:
-        """Return the hunks of many pairs `(old blob, new blob)`, as `git diff -U0` counts.
+    ) -> Generator[tuple[int, list[LineChange]]]:
+        r"""Yield the index of each pair `(old blob, new blob)` that differs, in order, and where.
 
-        A pair of which a blob is missing is absent. What `normalize_line_ends` removes is no
-        change, nor, with *ignore_space*, is white space. Two throw-away trees hold the old and the
-        new blobs under the same numbers, so that one diff of the trees serves all pairs.
+        As `git diff -U0` counts; all blobs must be in this clone. `\r\n` for `\n` is no change,
+        nor, with *ignore_space*, is white space. Two throw-away trees hold the old and the new
+        blobs under the same numbers, so that one diff of the trees serves all pairs.
         """
-        present = self.sizes({sha for pair in pairs for sha in pair})
-        complete = [
-            pair for pair in dict.fromkeys(pairs) if pair[0] in present and pair[1] in present
-        ]
-        if not any(old != new for old, new in complete):
-            return dict.fromkeys(complete, ())
+        if all(old == new for old, new in pairs):
+            return
         command = (*_DIFF_COMMAND, "--ignore-all-space") if ignore_space else _DIFF_COMMAND
-        hunks: dict[tuple[str, str], list[Hunk]] = {pair: [] for pair in complete}
         with self.runner.scratch_repository() as env:
             trees = [
                 self.runner.output(
-                    *("mktree", "-z"), feed=_tree_entries(pair[side] for pair in complete), env=env
+                    *("mktree", "-z"), feed=_tree_entries(pair[side] for pair in pairs), env=env
                 )
                 for side in (0, 1)
             ]
@@ -442,16 +437,42 @@ class GitRepo:
                 # Git repeats the ids first, even if only line endings differ and no hunk follows.
                 if stdout.readline() != pair_line:
                     raise git_error(command, "it could not read the blobs")
-                for number, hunk in parse_numbered_hunks(stdout):
-                    hunks[complete[number]].append(hunk)
-        # A byte order mark and line ends at the end make one hunk each.
-        few = {pair for pair, found in hunks.items() if len(found) in (1, 2)}
+                yield from parse_numbered_changes(stdout)
+
+    def hunks_of(
+        self, pairs: Sequence[tuple[str, str]], *, ignore_space: bool = False
+    ) -> dict[tuple[str, str], tuple[Hunk, ...]]:
+        """Return the hunks of many pairs `(old blob, new blob)`, as `line_changes` yields them.
+
+        A pair of which a blob is missing is absent. What `normalize_line_ends` removes is no
+        change.
+        """
+        present = self.sizes({sha for pair in pairs for sha in pair})
+        complete = [
+            pair for pair in dict.fromkeys(pairs) if pair[0] in present and pair[1] in present
+        ]
+        hunks: dict[tuple[str, str], tuple[Hunk, ...]] = dict.fromkeys(complete, ())
+        alike: set[tuple[str, str]] = set()
+        for number, changes in self.line_changes(complete, ignore_space=ignore_space):
+            hunks[complete[number]] = tuple(change.hunk for change in changes)
+            if may_be_same_text(changes):
+                alike.add(complete[number])
         texts = {
             sha: hashlib.sha256(normalize_line_ends(data)).digest()
-            for sha, data in self.blobs({sha for pair in few for sha in pair})
+            for sha, data in self.blobs({sha for pair in alike for sha in pair})
         }
-        same = {pair for pair in few if texts[pair[0]] == texts[pair[1]]}
-        return {pair: () if pair in same else tuple(found) for pair, found in hunks.items()}
+        return hunks | {pair: () for pair in alike if texts[pair[0]] == texts[pair[1]]}
+
+
+def may_be_same_text(changes: Sequence[LineChange]) -> bool:
+    """Return whether `normalize_line_ends` may make the two texts equal.
+
+    A byte order mark and line ends at the end make one change each.
+    """
+    return len(changes) <= 2 and all(  # noqa: PLR2004 - the beginning and the end
+        normalize_line_ends(change.removed) == normalize_line_ends(change.added)
+        for change in changes
+    )
 
 
 def _reason(stderr: str) -> str:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from batch_action.errors import ConfigError, advice
-from batch_action.models.files import ChangeType, FileChange, Hunk
+from batch_action.models.files import ChangeType, FileChange, Hunk, LineChange
 
 if TYPE_CHECKING:
     from git.repo import Repo
@@ -328,28 +328,42 @@ def parse_messages(output: bytes) -> dict[str, list[str]]:
     return {path: messages[::-1] for path, messages in found.items()}
 
 
-def parse_numbered_hunks(lines: Iterable[bytes]) -> Iterator[tuple[int, Hunk]]:
-    """Parse the diff of two trees whose files have numbers for names, as `(number, hunk)`.
+def parse_numbered_changes(lines: Iterable[bytes]) -> Iterator[tuple[int, list[LineChange]]]:
+    """Parse the diff of two trees whose files have numbers for names, as `(number, changes)`.
 
     The diff has no context lines, so no line of content starts with `@` or `d`.
     """
-    number = -1
+    number, changes = -1, list[LineChange]()
+    hunk: Hunk | None = None
+    removed, added = list[bytes](), list[bytes]()
+    last = removed
     for line in lines:
-        if line.startswith(b"diff --git a/"):
-            number = int(line.rpartition(b"/")[2])
-        elif match := _HUNK.match(line):
-            old_start, old_lines, new_start, new_lines = (
-                1 if group is None else int(group) for group in match.groups()
-            )
-            yield (
-                number,
-                Hunk(
+        sign = line[:1]
+        if hunk is not None and sign in b"-+":
+            last = removed if sign == b"-" else added
+            last.append(line[1:])
+        elif sign == b"\\":  # no newline at end of file
+            last[-1] = last[-1].removesuffix(b"\n")
+        elif sign == b"@" or line.startswith(b"diff --git a/"):
+            if hunk is not None:
+                changes.append(LineChange(hunk, b"".join(removed), b"".join(added)))
+                hunk, removed, added = None, [], []
+            if match := _HUNK.match(line):
+                old_start, old_lines, new_start, new_lines = (
+                    1 if group is None else int(group) for group in match.groups()
+                )
+                hunk = Hunk(
                     old_start=old_start,
                     old_lines=old_lines,
                     new_start=new_start,
                     new_lines=new_lines,
-                ),
-            )
+                )
+            else:
+                if changes:
+                    yield number, changes
+                number, changes = int(line.rpartition(b"/")[2]), []
+    if hunk is not None:
+        yield number, [*changes, LineChange(hunk, b"".join(removed), b"".join(added))]
 
 
 def is_commit_id(text: str) -> bool:
