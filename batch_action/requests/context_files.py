@@ -1,7 +1,7 @@
 """What a task needs of the repository: old versions, tests, licenses."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -87,7 +87,7 @@ class ContextFinder:
             case ContextNeeds.BEFORE:
                 yield from _attach_old_versions(self._ctx.git, task, sources, self._changed_files)
             case ContextNeeds.TESTS:
-                yield from map(self._tests.attach, sources)
+                yield from self._tests.attach(sources)
             case ContextNeeds.NONE:
                 yield from (replace(file, hints=task.hints(file)) for file in sources)
 
@@ -147,12 +147,21 @@ class TestLocator:
             roots=settings.test_paths,
         )
 
-    def attach(self, file: SourceFile) -> SourceFile | SkippedFile:
-        """Attach the file's tests and the path for new ones, or skip it with the reason."""
-        layout = self.suite.locate_tests(file.path, file.language)
-        if isinstance(layout, str):
-            return SkippedFile(path=file.path, reason=SkipReason.NOT_FOR_TASK, detail=layout)
-        tests = self.test_files(layout)
+    def attach(self, files: Iterable[SourceFile]) -> Iterator[SourceFile | SkippedFile]:
+        """Attach each file's tests and the path for new ones, or skip it with the reason."""
+        layouts = [(file, self.suite.locate_tests(file.path, file.language)) for file in files]
+        contents = self._read_tests(
+            layout for _, layout in layouts if isinstance(layout, FileTests)
+        )
+        for file, layout in layouts:
+            if isinstance(layout, str):
+                yield SkippedFile(path=file.path, reason=SkipReason.NOT_FOR_TASK, detail=layout)
+            else:
+                yield self._attach_tests(file, layout, self._test_files(layout, contents))
+
+    def _attach_tests(
+        self, file: SourceFile, layout: FileTests, tests: tuple[ContextFile, ...]
+    ) -> SourceFile:
         target = self.target(layout, tests)
         state = "new file" if target not in self.tree else "shown below, to be extended"
         hint = f"framework: {layout.framework}\npath: {target}\nstate: {state}"
@@ -187,12 +196,19 @@ class TestLocator:
 
     def test_files(self, layout: FileTests) -> tuple[ContextFile, ...]:
         """Return the existing tests: complete up to `MAX_TEST_CHARS`, then as names only."""
-        paths = layout.tests[:MAX_TEST_FILES]
+        return self._test_files(layout, self._read_tests([layout]))
+
+    def _read_tests(self, layouts: Iterable[FileTests]) -> dict[str, bytes]:
+        """Return the contents of the existing tests that may be sent, by blob."""
+        paths = (path for layout in layouts for path in layout.tests[:MAX_TEST_FILES])
         blobs = [self.tree[path].blob for path in paths if self.tree[path].mode != "120000"]
-        contents = _read_small(self.ctx.git, blobs, self.ctx.settings.max_file_bytes)
-        return tuple(
-            _fit_to_limit((p, self.tree[p].blob, contents.get(self.tree[p].blob)) for p in paths)
-        )
+        return _read_small(self.ctx.git, blobs, self.ctx.settings.max_file_bytes)
+
+    def _test_files(
+        self, layout: FileTests, contents: Mapping[str, bytes]
+    ) -> tuple[ContextFile, ...]:
+        entries = [(path, self.tree[path].blob) for path in layout.tests[:MAX_TEST_FILES]]
+        return tuple(_fit_to_limit((p, blob, contents.get(blob)) for p, blob in entries))
 
     def target(self, layout: FileTests, tests: Sequence[ContextFile]) -> str:
         """Return the path for new tests: an existing file only if it is sent in full."""

@@ -211,6 +211,44 @@ def test_hunks(repo):
     assert git.hunks_of([added]) == {added: found[added]}
 
 
+@pytest.mark.parametrize(
+    "path", ["", "/a.py", "../a.py", "d/../a.py", "./a.py", "d", "d/", "d//b.py", "a.py\0", "*"]
+)
+def test_what_is_no_path_of_a_file_has_no_content(repo, path):
+    head = repo.commit({"a.py": "a", "d/b.py": "b"})
+    git = GitRepo(repo.path)
+    assert git.file_at(head, path) is None
+    assert git.file_at(head, "d/b.py") == b"b"
+
+
+def test_changes_come_with_the_bytes_of_their_lines(repo):
+    pairs = {
+        "one": (b"a\nb\nc\n", b"a\nB\nc\n"),
+        "same": (b"a\n", b"a\n"),
+        "ends": (b"a\r\n--b\r\n", b"a\n++b"),
+        "signs": (b"-- a\n++ b\nx\n", b"@@ -1 +1 @@\nx\ndiff --git a/1 b/1\n"),
+        "latin": (b"\xe9\n", b"\xc3\xa9\n"),
+    }
+    old, new = (repo.commit({f"{n}.txt": p[side] for n, p in pairs.items()}) for side in (0, 1))
+    git = GitRepo(repo.path)
+    names = [f"{name}.txt" for name in pairs]
+    old_ids, new_ids = git.tree_blobs(old, names), git.tree_blobs(new, names)
+    asked = [(old_ids[name], new_ids[name]) for name in names]
+    found = {
+        list(pairs)[number]: [(change.removed, change.added) for change in changes]
+        for number, changes in git.line_changes(asked)
+    }
+    assert found == {
+        "one": [(b"b\n", b"B\n")],
+        "ends": [(b"--b\r\n", b"++b")],
+        "signs": [
+            (b"-- a\n++ b\n", b"@@ -1 +1 @@\n"),
+            (b"", b"diff --git a/1 b/1\n"),
+        ],
+        "latin": [(b"\xe9\n", b"\xc3\xa9\n")],
+    }
+
+
 def test_pairs_that_differ_only_in_line_endings(repo):
     # Git 2.53 prints no raw line for them, so a diff of nothing else is empty there.
     unix, windows = b"a\nb\n", b"a\r\nb\r\n"

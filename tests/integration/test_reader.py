@@ -9,9 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batch_action.clients.git import GitRepo
+from batch_action.clients.secrets import mask
 from batch_action.errors import ConfigError
 from batch_action.ledger.view import BacklogFile
 from batch_action.models.files import ChangeType, Selection, SkipKind, SkipReason
+from batch_action.selection import content
 from batch_action.selection.patterns import PathRules
 from batch_action.selection.reader import SelectionOptions, find_candidates, read_files
 from tests.harness.contexts import NOW
@@ -327,6 +329,42 @@ def test_a_merge_is_compared_from_base_to_head(repo):
     repo.commit({"c.py": "c = 1\n"})
     repo.git("merge", "--quiet", "--no-ff", "--no-edit", "side")
     assert set(chosen(select(repo, base, repo.head()))) == {"b.py", "c.py"}
+
+
+KEY = "\n".join(["-----BEGIN PRIVATE KEY-----", *["MIIEvQIBADANBgkq" * 4] * 9])
+KEY += "\n-----END PRIVATE KEY-----\n"
+LONG = "x = '" + "ab1" * 900 + "'\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param(BODY + "y = 1\n", BODY, id="a line"),
+        pytest.param(BODY + f"y = '{TOKEN}'\n", BODY, id="a token was removed"),
+        pytest.param(KEY + BODY, KEY.replace("MIIE", "", 1) + BODY, id="a line of a key"),
+        pytest.param(KEY + BODY, "\n".join(KEY.split("\n")[4:]) + BODY, id="its beginning"),
+        pytest.param(f"aws_secret_access_key =\n'{'aB1+' * 10}'\n", "aws_secret = 1\n", id="value"),
+        pytest.param("\ufeff" + BODY + "y\n", BODY, id="byte order mark"),
+        pytest.param((BODY + "y\n").replace("\n", "\r\n"), BODY, id="line ends"),
+        pytest.param(BODY.encode() + b"\xe9\n", BODY, id="Latin-1"),
+        pytest.param(BODY + LONG, BODY, id="long line"),
+        pytest.param(LONG + "y\n", LONG, id="long line of both"),
+        pytest.param(BODY + "y", BODY + "y\nz", id="no line end"),
+        pytest.param("y\n" + BODY * 500 + "\0\n", BODY * 500, id="a late NUL"),
+    ],
+)
+def test_removed_lines_are_shown_as_in_the_whole_old_text(repo, old, new):
+    base, head = repo.commit({"a.py": old}), repo.commit({"a.py": new})
+    (file,) = select(repo, base, head).files
+    git = GitRepo(repo.path)
+    pair = tuple(git.tree_blobs(commit, ["a.py"])["a.py"] for commit in (base, head))
+    (_, old_data), (_, new_data) = git.blobs(pair)
+    shown_old, shown_new = (mask(content.read_text(x), "a.py")[0] for x in (old_data, new_data))
+    hunks = git.hunks_of([pair])[pair]
+    assert (file.text, file.hunks) == (shown_new, hunks)
+    assert file.diff == content.render_hunks(shown_old, shown_new, hunks) != ""
+    assert TOKEN not in file.diff
+    assert "BEGIN" not in file.diff
 
 
 def test_an_empty_range_selects_nothing(repo):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from batch_action.clients.secrets import is_configuration, mask
+from batch_action.clients.secrets import is_configuration, mask, may_have_secret
 from tests.harness.cpu import assert_at_most
 
 TABLE = tomllib.loads(
@@ -219,6 +219,7 @@ def test_an_issued_secret_is_masked(issuer, prefix, rest, around):
     assert count == 1, issuer
     assert masked == around.format("•" * len(secret)), issuer
     assert mask(masked) == (masked, 0)
+    assert may_have_secret(around.format(secret))
 
 
 def test_the_table_is_long_enough():
@@ -271,6 +272,9 @@ def check_marked(marked: str, path: str) -> None:
     before, rest = marked.split("«")
     secret, after = rest.split("»")
     masked, count = mask(before + secret + after, path)
+    # Of its lines in another order, and with others between them.
+    lines = (before + secret + after).split("\n")
+    assert may_have_secret("\nx = 1\n".join(reversed(lines)), path)
     assert masked == before + "•" * len(secret) + after
     assert count == 1
     assert mask(masked, path) == (masked, 0)

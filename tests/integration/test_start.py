@@ -90,6 +90,26 @@ def test_a_plan_without_a_token_imports_no_service(tmp_path: Path) -> None:
     assert "batch_action.requests.planner" in imported
 
 
+def test_the_number_of_git_processes_is_that_of_any_number_of_files(tmp_path: Path) -> None:
+    folders = [repositories.create(tmp_path / str(n), n).folder for n in (10, 60)]
+    code = (
+        "import sys\nfrom batch_action.cli.main import enter\nstarted = []\n"
+        "sys.addaudithook(lambda name, args: name == 'subprocess.Popen' and started.append(args))\n"
+        "for task in ('code-review', 'test-generation', 'refactor-validation'):\n"
+        f"    for folder in {[*map(str, folders)]}:\n"
+        "        started.clear()\n"
+        "        options = ['--json', '--base', 'main~1', '--repo', folder, '--task', task]\n"
+        "        code = enter(['plan', '--max-cost-usd', '100', *options], {})\n"
+        "        print('COUNT', task, code, len(started))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    counts = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("COUNT ")]
+    few, many = counts[::2], counts[1::2]
+    assert [row[1] for row in counts] == ["0"] * 6, done.stderr
+    # GitPython asks git for its version when it is imported, with the first of all.
+    assert [int(row[2]) for row in many] == [int(few[0][2]) - 2, *(int(row[2]) for row in few[1:])]
+
+
 @pytest.mark.parametrize("name", SENTENCES)
 def test_the_sentence_in_the_list_is_the_first_one_of_the_command(name: str) -> None:
     command: click.Command = getattr(commands, name)

@@ -285,7 +285,10 @@ class GitRepo:
 
     def file_at(self, commit: str, path: str) -> bytes | None:
         """Return a regular file's bytes at a commit; None if there is none (or it is a link)."""
-        for entry in self.tree(commit):
+        if not path or path.startswith("/") or "\0" in path or ".." in path.split("/"):
+            return None  # Git refuses these, which no tree has.
+        out = self.runner.output("ls-tree", "-r", "-z", "--full-tree", commit, "--", path)
+        for entry in parse_tree(out, ChangeType.UNCHANGED):
             if entry.path == path and entry.mode in REGULAR_FILE_MODES:
                 return next((data for _, data in self.blobs([entry.blob])), None)
         return None
