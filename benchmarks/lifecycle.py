@@ -1,0 +1,151 @@
+"""5,000 findings in one file over 1,000: located, reconciled twice, rendered for issue and SARIF.
+
+In one process. The file grows with its findings. In the second run each of them is known, some of
+the lines have changed, and the answer reports all of them again.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Iterable
+
+from batch_action.findings.anchoring import anchor_all
+from batch_action.findings.lifecycle import reconcile
+from batch_action.models.files import Hunk
+from batch_action.models.findings import (
+    BatchAnswers,
+    CodePositions,
+    Confidence,
+    FindingPolicy,
+    RawFinding,
+    Reconciliation,
+    ReviewedFile,
+    Severity,
+    TrackedFinding,
+)
+from batch_action.models.report import FileStatuses, RunReport
+from batch_action.publishers.base import PublisherOptions
+from batch_action.publishers.issue import render as issue
+from batch_action.publishers.sarif import document as sarif
+from batch_action.publishers.sarif.reader import AnalysisState
+from benchmarks import harness
+from benchmarks.harness import Row
+
+FINDINGS, MANY_FINDINGS = 1_000, 5_000
+QUICK_FINDINGS, QUICK_MANY_FINDINGS = 20, 100
+BOUND = 6.0
+LINES = 4
+"""Lines of the file for each finding."""
+CHANGED_EVERY = 10
+PATH, TASK = "src/table.py", "code-review"
+COMMITS = ("a" * 40, "b" * 40)
+OPTIONS = PublisherOptions(max_findings=50, max_issues=10, labels=(), assignees=())
+
+
+def review(findings: int) -> Reconciliation:
+    """Publish the findings of one file in two runs; return the second one's findings."""
+    text = "".join(
+        f"def read_{n}(row):\n    value = row[{n}]\n    return value / {n}\n\n"
+        for n in range(findings)
+    )
+    lines = text.split("\n")
+    for number in range(1, len(lines), LINES * CHANGED_EVERY):
+        lines[number] += "  # changed"
+    changed = "\n".join(lines)
+    hunks = tuple(
+        Hunk(old_start=number + 1, old_lines=1, new_start=number + 1, new_lines=1)
+        for number in range(1, len(lines), LINES * CHANGED_EVERY)
+    )
+    first = _run((), text, 0, findings, ())
+    return _run((s.tracked for s in first.statuses), changed, 1, findings, hunks)
+
+
+def _run(
+    known: Iterable[TrackedFinding],
+    text: str,
+    run: int,
+    findings: int,
+    hunks: tuple[Hunk, ...],
+) -> Reconciliation:
+    commit, blob = COMMITS[run], str(run) * 40
+    raw = [_finding(n) for n in range(findings)]
+    found, held_back = anchor_all([raw], task=TASK, path=PATH, text=text, blob=blob, commit=commit)
+    reconciliation = reconcile(
+        tuple(known),
+        BatchAnswers(
+            task=TASK,
+            commit=commit,
+            reviewed=(ReviewedFile(path=PATH, blob=blob, commit=commit),),
+            findings=found,
+            held_back=held_back,
+        ),
+        CodePositions(
+            commit=commit,
+            current_blobs={PATH: blob},
+            renames={},
+            line_maps={("0" * 40, blob): hunks},
+            descendants=frozenset([COMMITS]),
+        ),
+        FindingPolicy(),
+    )
+    report = RunReport(
+        task=TASK,
+        repository="octo/demo",
+        server_url="https://github.com",
+        commit=commit,
+        run_url=None,
+        batch_ids=(f"msgbatch_{run}",),
+        model="model",
+        date="2026-11-30",
+        file_statuses=FileStatuses(entries=(), skipped=()),
+        spending=None,
+    )
+    issue.render(report, reconciliation, None, OPTIONS)
+    sarif.render(report, reconciliation, AnalysisState())
+    return reconciliation
+
+
+def _finding(number: int) -> RawFinding:
+    return RawFinding(
+        rule="division-by-zero",
+        category="bug",
+        severity=Severity.MEDIUM,
+        confidence=Confidence.HIGH,
+        start_line=LINES * number + 3,
+        end_line=LINES * number + 3,
+        evidence=f"    return value / {number}",
+        title=f"The value of row {number} is divided without a check",
+        explanation="The divisor comes from the caller, and nothing refuses a zero.",
+        remediation="Check it first.",
+    )
+
+
+def _cpu_seconds(findings: int) -> float:
+    start = time.process_time()
+    reconciliation = review(findings)
+    seconds = time.process_time() - start
+    if len(reconciliation.statuses) != findings:
+        raise RuntimeError(f"{len(reconciliation.statuses)} of {findings} findings are left")
+    return seconds
+
+
+def rows(*, quick: bool = False) -> list[Row]:
+    """Measure the row; *quick*: with few findings, to see that it can be measured."""
+    few, many = (QUICK_FINDINGS, QUICK_MANY_FINDINGS) if quick else (FINDINGS, MANY_FINDINGS)
+    # In turn, so that a busy machine or another clock rate hits both.
+    pairs = [(_cpu_seconds(few), _cpu_seconds(many)) for _ in range(1 if quick else harness.ROUNDS)]
+    small, large = (statistics.median(times) for times in zip(*pairs, strict=True))
+    return [
+        Row(
+            f"collect, {many:,} findings in one file over {few:,}",
+            large / small,
+            BOUND,
+            unit="times",
+            note=f"{large:.2f} s of {small:.2f} s",
+        )
+    ]
+
+
+if __name__ == "__main__":
+    print(harness.table(measured := rows(quick="--quick" in sys.argv)))
+    sys.exit(not all(row.holds for row in measured))
