@@ -1,7 +1,7 @@
 """Locate raw findings: one becomes a finding where its evidence occurs in the reviewed file."""
 
 import unicodedata
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -17,7 +17,8 @@ from batch_action.findings.identity import (
     unique_fingerprint,
 )
 from batch_action.findings.inline_suppressions import suppression_reason
-from batch_action.findings.positions import LineRange, hold_back, merge_answers
+from batch_action.findings.lines import LineRange
+from batch_action.findings.positions import hold_back, merge_answers
 from batch_action.findings.quotations import (
     mask_redactions,
     split_at_elisions,
@@ -39,6 +40,8 @@ MIN_UNIQUE_CHARS = 4
 """Shorter evidence occurs in many places: it must be near the claimed lines."""
 MAX_LINE_DISTANCE = 3
 """Lines that count as near."""
+KEY_CHARS = 64
+"""Equal lines are looked up by so many characters."""
 _PUNCTUATION = str.maketrans(
     "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2010\u2011\u2012\u2013\u2014\u2212",
     "'" * 4 + '"' * 4 + "-" * 6,
@@ -65,6 +68,7 @@ class SourceText:
         # NFC on both sides: models compose characters that editors decompose.
         text = unicodedata.normalize("NFC", text)
         self.lines = text.removesuffix("\n").split("\n")
+        self._occurrences: dict[str, list[int]] = {}
 
     @cached_property
     def _lines_and_starts(self) -> tuple[str, list[int]]:
@@ -89,13 +93,17 @@ class SourceText:
         """Return the 1-based line of a character of `compact`."""
         return bisect_right(self._starts, offset)
 
-    def matches(self, quoted: Sequence[str]) -> Iterator[Match]:
-        """Yield every place where these runs of code follow each other.
+    def matches(self, quoted: Sequence[str], line: int | None = None) -> Iterator[Match]:
+        """Yield every place where these runs of code follow each other, or those on one line.
 
         The search is greedy and does not backtrack, so that hostile evidence stays cheap.
         """
         pieces = _pieces(quoted)
-        start = self.compact.find(pieces[0][0]) if 0 < len(pieces) <= MAX_PIECES else -1
+        if not 0 < len(pieces) <= MAX_PIECES:
+            return
+        code = pieces[0][0]
+        low, high = (0, len(self.compact)) if line is None else self._range_of(line)
+        start = self.compact.find(code, low, high + len(code) - 1) if low < high else -1
         for _ in range(MAX_MATCHES):
             if start < 0:
                 return
@@ -103,10 +111,14 @@ class SourceText:
             if end is not None:
                 first, last = self.line_at(start), self.line_at(end - 1)
                 if len(quoted) == 1 or last - first <= MAX_ELISION_LINES:
-                    line_end = [*self._starts[last : last + 1], len(self.compact)][0]
-                    whole = (start, end) == (self._starts[first - 1], line_end)
+                    whole = start == self._starts[first - 1] and end == self._range_of(last)[1]
                     yield Match(first, last, self.compact[start:end], whole)
-            start = self.compact.find(pieces[0][0], start + 1)
+            start = self.compact.find(code, start + 1, high + len(code) - 1)
+
+    def _range_of(self, line: int) -> LineRange:
+        """Return the offsets of a 1-based line: of its first character and after its last."""
+        starts = [*self._starts[line - 1 : line + 1], len(self.compact), len(self.compact)]
+        return starts[0], starts[1]
 
     def _match_end(self, pieces: list[tuple[str, bool]], start: int) -> int | None:
         """Return the end offset of the pieces that begin at *start*; None when one is missing."""
@@ -121,14 +133,23 @@ class SourceText:
 
     def ordinal(self, start: int, evidence: str) -> int:
         """Count the equal runs of whole lines that begin above the 1-based line *start*."""
-        compact = normalize(evidence).translate(_PUNCTUATION)
-        limit = self._starts[start - 1]
-        line_starts = set(self._starts[: start - 1])
-        count, offset = 0, self.compact.find(compact) if compact else -1
-        while 0 <= offset < limit:
-            count += offset in line_starts
-            offset = self.compact.find(compact, offset + 1)
-        return count
+        code = normalize(evidence).translate(_PUNCTUATION)
+        if not code:
+            return 0
+        if code not in self._occurrences:
+            starts, key = self._sorted_starts, code[:KEY_CHARS]
+            number = bisect_left(starts, (key, 0))
+            found = set()
+            while number < len(starts) and starts[number][0].startswith(key):
+                found.add(starts[number][1])
+                number += 1
+            self._occurrences[code] = sorted(n for n in found if self.compact.startswith(code, n))
+        return bisect_left(self._occurrences[code], self._starts[start - 1])
+
+    @cached_property
+    def _sorted_starts(self) -> list[tuple[str, int]]:
+        """The first characters of each line with their offset, sorted by characters."""
+        return sorted((self.compact[start : start + KEY_CHARS], start) for start in self._starts)
 
 
 def _pieces(quoted: Sequence[str]) -> list[tuple[str, bool]]:
@@ -232,19 +253,29 @@ def _locate(raw_finding: RawFinding, source: SourceText) -> Match | None:
     first, last = sorted((raw_finding.start_line, raw_finding.end_line))
     if len(raw_finding.evidence) > MAX_EVIDENCE_CHARS:
         return None
-    texts = list(variants(raw_finding.evidence))
-    if MASK in source.compact:
-        texts += [masked for text in texts if (masked := mask_redactions(text)) != text]
-    elided = [
-        runs
-        for bare in (False, True)
-        for text in texts
-        if (runs := split_at_elisions(text, bare=bare)) not in ((), (text,))
-    ]
-    for quoted in (*((text,) for text in texts), *elided):
-        if match := _nearest(quoted, source.matches(quoted), (first, last)):
+    for quoted in _quotations(raw_finding.evidence, masked=MASK in source.compact):
+        if match := _nearest(quoted, source, (first, last)):
             return match
     return _locate_snippets(raw_finding.evidence, source, (first, last))
+
+
+def _quotations(evidence: str, *, masked: bool) -> Iterator[tuple[str, ...]]:
+    """Yield what may be quoted, as runs of code: first all in one, then split at elisions.
+
+    *masked*: whether the file has masked characters.
+    """
+    texts = []
+    for text in variants(evidence):
+        yield (text,)
+        texts.append(text)
+    if masked:
+        redacted = [new for text in texts if (new := mask_redactions(text)) != text]
+        yield from ((text,) for text in redacted)
+        texts += redacted
+    for bare in (False, True):
+        for text in texts:
+            if (runs := split_at_elisions(text, bare=bare)) not in ((), (text,)):
+                yield runs
 
 
 def _locate_snippets(evidence: str, source: SourceText, claimed: LineRange) -> Match | None:
@@ -273,18 +304,26 @@ def _locate_snippets(evidence: str, source: SourceText, claimed: LineRange) -> M
 def _find_whole_lines(snippet: str, source: SourceText, claimed: LineRange) -> Match | None:
     for code in without_remarks(snippet):
         for text in variants(code):
-            whole = (match for match in source.matches((text,)) if match.whole)
-            if match := _nearest((text,), whole, claimed):
+            if match := _nearest((text,), source, claimed, whole=True):
                 return match
     return None
 
 
-def _nearest(quoted: Sequence[str], matches: Iterable[Match], claimed: LineRange) -> Match | None:
-    """Return the match nearest to the claimed lines; None for short evidence that is not near."""
+def _nearest(
+    quoted: Sequence[str], source: SourceText, claimed: LineRange, *, whole: bool = False
+) -> Match | None:
+    """Return the match nearest to the claimed lines; None for short evidence that is not near.
+
+    *whole*: only what begins and ends with its lines.
+    """
+    for match in source.matches(quoted, claimed[0]):
+        if (match.first, match.last) == claimed and (match.whole or not whole):
+            return match
 
     def distance(match: Match) -> int:
         return abs(match.first - claimed[0]) + abs(match.last - claimed[1])
 
+    matches = (match for match in source.matches(quoted) if match.whole or not whole)
     best = min(matches, key=distance, default=None)
     if best is None or sum(len(piece) for piece, _ in _pieces(quoted)) >= MIN_UNIQUE_CHARS:
         return best

@@ -7,7 +7,7 @@ While its code stays as it was there, it is not reported later either.
 from collections.abc import Collection, Iterable, Sequence
 
 from batch_action.findings.identity import NO_EVIDENCE
-from batch_action.findings.positions import lines_of, map_lines
+from batch_action.findings.lines import lines_of, map_lines
 from batch_action.models.files import Hunk
 from batch_action.models.findings import (
     CodePositions,

@@ -6,19 +6,20 @@ was not shown all of its lines decides nothing about it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from batch_action.findings import first_run
 from batch_action.findings.identity import NO_EVIDENCE, unique_fingerprint
+from batch_action.findings.lines import LineIndex, lines_of
 from batch_action.findings.matching import match
 from batch_action.findings.positions import (
+    AnswerIndex,
     ChangeStatus,
     Position,
     hold_back,
     locate,
     locate_findings,
-    share_lines,
 )
 from batch_action.models.findings import (
     OPEN_STATES,
@@ -57,7 +58,8 @@ def reconcile(
     groups, held_back = locate_findings(answers.findings, positions)
     reported = [group[0] for group in groups]
     held_back += (hold_back(f, "repeated") for _, *repeated in groups for f in repeated)
-    located = [locate(tracked, answers, positions, policy) for tracked in known]
+    index = AnswerIndex(answers, positions)
+    located = [locate(tracked, index, positions, policy) for tracked in known]
     pairs, duplicates = match(located, groups, positions.descendants)
     run_commits = frozenset({positions.commit, *(file.commit for file in answers.reviewed)})
     reported_as = {i: reported[j] for i, j in pairs.items()}
@@ -111,25 +113,28 @@ def _merge_moved(
         # What a person has dismissed must not be reported under another fingerprint.
         return tracked.state is not FindingState.DISMISSED, *certainty, tracked.fingerprint
 
-    merged: defaultdict[tuple[str, str], list[TrackedFinding]] = defaultdict(list)
+    merged: defaultdict[Hashable, dict[str, LineIndex[str]]] = defaultdict(dict)
+    order: dict[str, int] = {}
     for status in sorted(statuses, key=priority):
         tracked = status.tracked
         mergeable = tracked.state in (*OPEN_STATES, FindingState.DISMISSED)
         if not mergeable or tracked.evidence_digest == NO_EVIDENCE:
             yield status
             continue
-        others = merged[tracked.anchor.path, tracked.category]
+        anchor, path = tracked.anchor, paths[tracked.fingerprint]
+        indexes = merged[anchor.path, anchor.blob, tracked.category]
         overlapping = [
-            other
-            for other in others
-            if share_lines(tracked.anchor, other.anchor)
-            and paths[tracked.fingerprint] != paths[other.fingerprint]
+            fingerprint
+            for other, index in indexes.items()
+            if other != path
+            for fingerprint in index.at(None, lines_of(anchor))
         ]
         if overlapping and tracked.state is not FindingState.DISMISSED:
-            note = f"reported as {overlapping[0].fingerprint[:8]}"
+            note = f"reported as {min(overlapping, key=order.__getitem__)[:8]}"
             yield _close_in_place(tracked, commit, note, changed=False)
         else:
-            others.append(tracked)
+            order[tracked.fingerprint] = len(order)
+            indexes.setdefault(path, LineIndex()).add(None, lines_of(anchor), tracked.fingerprint)
             yield status
 
 
@@ -300,14 +305,15 @@ def _sort(statuses: Iterable[FindingStatus]) -> tuple[FindingStatus, ...]:
         return is_closed, anchor.path, anchor.blob, anchor.start_line
 
     groups: list[list[FindingStatus]] = []
+    file, last = None, 0
     for status in sorted(statuses, key=place):
-        group = groups[-1] if groups else []
-        together = status.tracked.state in OPEN_STATES and any(
-            share_lines(status.tracked.anchor, other.tracked.anchor) for other in group
-        )
+        *here, first = place(status)
+        together = status.tracked.state in OPEN_STATES and here == file and first <= last
         if together:
-            group.append(status)
+            groups[-1].append(status)
         else:
             groups.append([status])
+        end = status.tracked.anchor.end_line
+        file, last = here, max(end, last) if together else end
     groups = sorted((sorted(group, key=key) for group in groups), key=lambda group: key(group[0]))
     return tuple(status for group in groups for status in group)

@@ -4,21 +4,12 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from batch_action.findings.identity import NO_EVIDENCE
-from batch_action.findings.positions import (
-    ChangeStatus,
-    LineRange,
-    Position,
-    answer_of,
-    lines_of,
-    overlap,
-)
+from batch_action.findings.lines import LineIndex, LineRange, lines_of, overlap
+from batch_action.findings.positions import ChangeStatus, Position, answer_of
 from batch_action.models.findings import Finding
 
 Candidates = Callable[[Position], set[int]]
 Rule = Callable[[Position, Finding], bool]
-
-BLOCK_LINES = 16
-"""The findings of a file are looked up in blocks of so many lines."""
 
 
 def match(
@@ -136,23 +127,16 @@ class _Index:
     """The reported findings by their lines and by their evidence, as indexes."""
 
     def __init__(self, reported: Sequence[Finding]) -> None:
-        self._reported = reported
-        self._by_lines: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
+        self._by_lines: LineIndex[int] = LineIndex()
         self._by_digest: defaultdict[str, set[int]] = defaultdict(set)
         for number, finding in enumerate(reported):
-            for block in _blocks(lines_of(finding.anchor)):
-                self._by_lines[finding.anchor.path, block].append(number)
+            self._by_lines.add(finding.anchor.path, lines_of(finding.anchor), number)
             if finding.evidence_digest != NO_EVIDENCE:
                 self._by_digest[finding.evidence_digest].add(number)
 
     def at(self, path: str, lines: LineRange) -> set[int]:
         """Return those that share these lines of a file."""
-        return {
-            number
-            for block in _blocks(lines)
-            for number in self._by_lines.get((path, block), ())
-            if overlap(lines, lines_of(self._reported[number].anchor)) > 0
-        }
+        return set(self._by_lines.at(path, lines))
 
     def overlapping(self, known: Position) -> set[int]:
         """Return those that share lines with a known finding."""
@@ -165,10 +149,6 @@ class _Index:
     def overlapping_or_equal(self, known: Position) -> set[int]:
         """Return those that share lines or evidence with a known finding."""
         return self.overlapping(known) | self.equal(known)
-
-
-def _blocks(lines: LineRange) -> range:
-    return range(lines[0] // BLOCK_LINES, lines[1] // BLOCK_LINES + 1)
 
 
 def _distance(known: Position, finding: Finding) -> tuple[bool, bool, bool, int, bool]:

@@ -1,11 +1,20 @@
 """Positions: where known and reported findings are in the newest content."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, unique
 
 from batch_action.findings.identity import NO_EVIDENCE
+from batch_action.findings.lines import (
+    LineIndex,
+    LineRange,
+    changes_lines,
+    estimate_lines,
+    lines_of,
+    map_lines,
+    overlap,
+)
 from batch_action.models.files import Hunk
 from batch_action.models.findings import (
     Anchor,
@@ -20,9 +29,6 @@ from batch_action.models.findings import (
     TrackedFinding,
 )
 from batch_action.text import covers
-
-LineRange = tuple[int, int]
-"""First and last line, 1-based, inclusive."""
 
 
 @unique
@@ -71,8 +77,36 @@ class Position:
         return self.tracked.state is FindingState.FIXED and not self.dismissed
 
 
+class AnswerIndex:
+    """What the answers of a run say, by file, lines and evidence."""
+
+    def __init__(self, answers: BatchAnswers, positions: CodePositions) -> None:
+        self._reviewed: defaultdict[str, list[ReviewedFile]] = defaultdict(list)
+        for file in answers.reviewed:
+            self._reviewed[positions.current_path(file.path)].append(file)
+        self._by_lines: LineIndex[Finding] = LineIndex()
+        self._by_digest: defaultdict[tuple[str, str, str], list[Finding]] = defaultdict(list)
+        for finding in answers.findings:
+            path, blob = finding.anchor.path, finding.anchor.blob
+            self._by_lines.add((path, blob), lines_of(finding.anchor), finding)
+            if finding.evidence_digest != NO_EVIDENCE:
+                self._by_digest[path, blob, finding.evidence_digest].append(finding)
+
+    def reviewed(self, path: str) -> list[ReviewedFile]:
+        """Return the reviewed contents of a file by its current path, oldest batch first."""
+        return self._reviewed.get(path, [])
+
+    def about(self, file: ReviewedFile, lines: LineRange) -> list[Finding]:
+        """Return the findings on these lines of a reviewed file."""
+        return self._by_lines.at((file.path, file.blob), lines)
+
+    def equal(self, file: ReviewedFile, digest: str) -> list[Finding]:
+        """Return the findings in a reviewed file that have this evidence."""
+        return self._by_digest.get((file.path, file.blob, digest), [])
+
+
 def locate(
-    tracked: TrackedFinding, answers: BatchAnswers, positions: CodePositions, policy: FindingPolicy
+    tracked: TrackedFinding, index: AnswerIndex, positions: CodePositions, policy: FindingPolicy
 ) -> Position:
     """Locate a known finding in the newest content, and compare it with the verdicts."""
     old, change, verdict = tracked.anchor, ChangeStatus.UNCHANGED, None
@@ -89,9 +123,9 @@ def locate(
     if blob is None:
         change = ChangeStatus.DELETED
     elif anchor is None and not note:
-        verdict = _settled_by(tracked, path, blob, answers, positions, policy)
+        verdict = _settled_by(tracked, path, blob, index, positions, policy)
         change = ChangeStatus.REVIEWED if verdict else ChangeStatus.CHANGED
-        is_answered = _is_answered(path, blob, answers, positions)
+        is_answered = any(file.blob == blob for file in index.reviewed(path))
         if verdict is None and is_answered and hunks is not None and mapped:
             # It was not shown to that answer, and none about this content is to come.
             anchor = _estimate_anchor(old, path, blob, hunks, positions)
@@ -149,41 +183,32 @@ def merge_answers(answers: Iterable[Iterable[Finding]]) -> list[tuple[Finding, .
     Answers about the same lines come from overlapping parts of a large file and from several
     batches. Two findings of one answer stay two, unless they quote the same code for the same rule.
     """
-    groups: defaultdict[tuple[str, str, bool], list[list[tuple[int, Finding]]]] = defaultdict(list)
-    for number, findings in enumerate(answers):
+    groups: list[list[Finding]] = []
+    by_lines: LineIndex[int] = LineIndex()
+    by_report: dict[Hashable, int] = {}
+    for findings in answers:
+        joined: dict[int, list[tuple[Hashable, LineRange]]] = {}
         for finding in sorted(findings, key=_severest_first):
             anchor, raw = finding.anchor, finding.raw
-            others = groups[anchor.path, raw.category, raw.whole_file]
-            same = [
-                group
-                for group in others
-                if _is_same_report(group[0][1], finding)
-                or (
-                    all(answer != number for answer, _ in group)
-                    and any(share_lines(anchor, other.anchor) for _, other in group)
-                )
-            ]
-            if not same:
-                others.append([(number, finding)])
-                continue
-            nearest = max(same, key=lambda group: _similarity(group[0][1], finding))
-            nearest.append((number, finding))
-    merged = [
-        tuple(sorted((finding for _, finding in group), key=_severest_first))
-        for others in groups.values()
-        for group in others
-    ]
+            place = anchor.path, anchor.blob, raw.category, raw.whole_file
+            report = place, raw.rule, finding.quoted, anchor
+            same = set(by_lines.at(place, lines_of(anchor))).difference(joined)
+            if report in by_report:
+                same.add(by_report[report])
+            if same:
+                number = max(sorted(same), key=lambda n: _similarity(groups[n][0], finding))
+                groups[number].append(finding)
+            else:
+                number = by_report[report] = len(groups)
+                groups.append([finding])
+            joined.setdefault(number, []).append((place, lines_of(anchor)))
+        # Only now, because no finding joins others of its own answer by its lines.
+        for number, ranges in joined.items():
+            for where, lines in ranges:
+                by_lines.add(where, lines, number)
+    merged = (tuple(sorted(group, key=_severest_first)) for group in groups)
     return sorted(
         merged, key=lambda g: (g[0].anchor.path, g[0].anchor.start_line, _severest_first(g[0]))
-    )
-
-
-def _is_same_report(finding: Finding, other: Finding) -> bool:
-    """Return whether two findings quote the same code for the same rule."""
-    return (
-        finding.raw.rule == other.raw.rule
-        and finding.quoted == other.quoted
-        and finding.anchor == other.anchor
     )
 
 
@@ -229,7 +254,7 @@ def _settled_by(
     tracked: TrackedFinding,
     path: str,
     blob: str,
-    answers: BatchAnswers,
+    index: AnswerIndex,
     positions: CodePositions,
     policy: FindingPolicy,
 ) -> str | None:
@@ -242,15 +267,14 @@ def _settled_by(
     def was_shown(file: tuple[str, str]) -> bool:
         return _was_shown(tracked, file, positions, policy)
 
-    about = [file for file in answers.reviewed if positions.current_path(file.path) == path]
-    for reviewed in reversed(about):
+    for reviewed in reversed(index.reviewed(path)):
         if reviewed.blob == blob and was_shown((reviewed.path, blob)):
             return reviewed.commit
     if (path, blob) in policy.reviewed_before and was_shown((path, blob)):
         return positions.commit
-    for reviewed in about:
+    for reviewed in index.reviewed(path):
         if was_shown((reviewed.path, reviewed.blob)) and _is_gone_in(
-            tracked, reviewed, answers.findings, positions
+            tracked, reviewed, index, positions
         ):
             return reviewed.commit
     return None
@@ -273,12 +297,6 @@ def _was_shown(
     return covers(shown, *estimate_lines(hunks, lines_of(old)))
 
 
-def _is_answered(path: str, blob: str, answers: BatchAnswers, positions: CodePositions) -> bool:
-    return any(
-        file.blob == blob and positions.current_path(file.path) == path for file in answers.reviewed
-    )
-
-
 def _estimate_anchor(
     old: Anchor, path: str, blob: str, hunks: Sequence[Hunk], positions: CodePositions
 ) -> Anchor:
@@ -290,10 +308,7 @@ def _estimate_anchor(
 
 
 def _is_gone_in(
-    tracked: TrackedFinding,
-    reviewed: ReviewedFile,
-    findings: Iterable[Finding],
-    positions: CodePositions,
+    tracked: TrackedFinding, reviewed: ReviewedFile, index: AnswerIndex, positions: CodePositions
 ) -> bool:
     """Return whether a newer verdict saw the finding's lines changed and did not report it."""
     if (tracked.anchor.commit, reviewed.commit) not in positions.descendants:
@@ -302,70 +317,10 @@ def _is_gone_in(
     whole = tracked.evidence_digest == NO_EVIDENCE
     if hunks is None or not (whole or map_lines(hunks, tracked.anchor.scope) is None):
         return False
-    about = estimate_lines(hunks, lines_of(tracked.anchor))
+    if index.about(reviewed, estimate_lines(hunks, lines_of(tracked.anchor))):
+        return False
+    # Equal code that was there before is a copy; only added code can be this finding.
     return not any(
-        finding.anchor.blob == reviewed.blob
-        and finding.anchor.path == reviewed.path
-        and (
-            overlap(about, lines_of(finding.anchor)) > 0
-            # Equal code that was there before is a copy; only added code can be this finding.
-            or (
-                tracked.evidence_digest == finding.evidence_digest != NO_EVIDENCE
-                and _added_lines(hunks, finding.anchor)
-            )
-        )
-        for finding in findings
+        changes_lines(hunks, lines_of(finding.anchor))
+        for finding in index.equal(reviewed, tracked.evidence_digest)
     )
-
-
-def _added_lines(hunks: Iterable[Hunk], anchor: Anchor) -> bool:
-    added = ((h.new_start, h.new_start + h.new_lines - 1) for h in hunks if h.new_lines)
-    return any(overlap(lines, lines_of(anchor)) > 0 for lines in added)
-
-
-def map_lines(hunks: Sequence[Hunk], lines: LineRange) -> LineRange | None:
-    """Return where these old lines are now; None when any of them was changed.
-
-    An insertion counts as a change only between two of the lines.
-    """
-    first, last = lines
-    for hunk in hunks:
-        # An insertion follows its old line, which itself did not change.
-        begin = hunk.old_start + (hunk.old_lines == 0)
-        if not hunk.outputs_only and begin + hunk.old_lines > first and begin <= last:
-            return None
-    return estimate_lines(hunks, lines)
-
-
-def estimate_lines(hunks: Sequence[Hunk], lines: LineRange) -> LineRange:
-    """Estimate where these old lines are now; a changed hunk is scaled to its new size."""
-    first, last = (_estimate_line(hunks, line) for line in lines)
-    return first, max(first, last)
-
-
-def _estimate_line(hunks: Iterable[Hunk], line: int) -> int:
-    shift = 0
-    for hunk in hunks:
-        offset = line - hunk.old_start
-        if 0 <= offset < hunk.old_lines:
-            return max(1, hunk.new_start + offset * hunk.new_lines // hunk.old_lines)
-        if offset <= max(hunk.old_lines - 1, 0):
-            break
-        shift += hunk.new_lines - hunk.old_lines
-    return max(1, line + shift)
-
-
-def overlap(first: LineRange, second: LineRange) -> int:
-    """Count the lines that two ranges share; a negative count is the distance between them."""
-    return min(first[1], second[1]) - max(first[0], second[0]) + 1
-
-
-def lines_of(anchor: Anchor) -> LineRange:
-    """Return the first and last line of an anchor."""
-    return anchor.start_line, anchor.end_line
-
-
-def share_lines(first: Anchor, second: Anchor) -> bool:
-    """Return whether two anchors share lines of the same blob and path."""
-    same_content = (first.path, first.blob) == (second.path, second.blob)
-    return same_content and overlap(lines_of(first), lines_of(second)) > 0

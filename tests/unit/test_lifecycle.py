@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from batch_action.findings.anchoring import anchor_all
 from batch_action.findings.lifecycle import reconcile
-from batch_action.findings.positions import estimate_lines, map_lines
+from batch_action.findings.lines import estimate_lines, map_lines
 from batch_action.models.files import Hunk
 from batch_action.models.findings import (
     BatchAnswers,
