@@ -38,12 +38,12 @@ def main(arguments: list[str]) -> None:
         repository = Path(path)
         listed = ["--no-walk", *names.split(",")] if names else ["--no-merges", "HEAD"]
         found = 0
-        for commit, parent in _commits(repository, listed):
+        for commit, parent, subject in _commits(repository, listed):
             row = _compare(repository, parent, commit, system)
             if row[0]:
                 found += 1
                 totals.append(row)
-                _print_row(repository.name, commit[:10], row)
+                _print_row(repository.name, subject, row)
             if not names and found == MAX_COMMITS:
                 break
     sums = [sum(column) for column in zip(*totals, strict=True)]
@@ -57,14 +57,14 @@ def _print_row(name: str, commit: str, row: list[int]) -> None:
     print(f"| {name} | {commit} | {files} | {whole:,} | {saved} |", flush=True)
 
 
-def _commits(repository: Path, listed: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield the ids of the commits and of their first parents."""
-    command = ["git", "-C", repository, "rev-list", "--parents", *listed]
+def _commits(repository: Path, listed: list[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield the ids of the commits and of their first parents, and their subjects."""
+    command = ["git", "-C", repository, "log", "--format=%H%x09%P%x09%s", *listed]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     for line in output.splitlines():
-        commit, *parents = line.split()
+        commit, parents, subject = line.split("\t")
         if parents:
-            yield commit, parents[0]
+            yield commit, parents.split()[0], subject.replace("|", " ")
 
 
 def _compare(repository: Path, base: str, head: str, system: int) -> list[int]:

@@ -167,6 +167,7 @@ def plan_data(settings: Settings, task: Task, plan: Plan) -> dict[str, object]:
         "mode": plan.mode.value,
         "note": plan.note,
         "requests": len(plan.requests),
+        "excerpts": _count_excerpts(plan),
         "batches": len(plan.batches),
         "tokens": {
             "input": plan.tokens.input,
@@ -265,6 +266,11 @@ def _fold(skipped: Iterable[SkippedFile]) -> list[tuple[str, str, str]]:
     return rows
 
 
+def _count_excerpts(plan: Plan) -> int:
+    """Count the requests that leave out lines of their file."""
+    return sum(request.is_excerpt for request in plan.requests)
+
+
 def _explain_cost(plan: Plan, warm_minutes: float) -> str:
     forecast, tokens, costs = plan.forecast, plan.tokens, plan.cost
     counted = {"offline-estimate": "estimated from the bytes", "sampled": "from a sample"}
@@ -283,8 +289,10 @@ def _explain_cost(plan: Plan, warm_minutes: float) -> str:
             f"\n`prompt-cache: warm` {verb} about {format_dollars(plan.saved_by_cache_usd)} and "
             f"holds the run for at most {warm_minutes:g} minutes."
         )
+    excerpts = _count_excerpts(plan)
+    shown = f" ({plural(excerpts, 'excerpt')})" if excerpts else ""
     return (
-        f"{plural(len(plan.requests), 'request')}, {tokens.input:,} tokens in "
+        f"{plural(len(plan.requests), 'request')}{shown}, {tokens.input:,} tokens in "
         f"({counted.get(tokens.method, tokens.method)}), at most {tokens.output_max:,} out: "
         f"{', '.join(other)} at most.\n"
         f"Expected: {forecast.basis}. A month: {forecast.month_basis}.{warm}"

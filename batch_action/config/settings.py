@@ -194,7 +194,7 @@ class Settings(BaseModel):
             "`excerpt` of what the change concerns, with the signatures of the rest; `auto`: an "
             "excerpt where it makes a request smaller by a third or more."
         ),
-    ] = "file"
+    ] = "auto"
     recheck: Annotated[bool, Input("Ask again about files that already have a verdict.", FLAG)] = (
         False
     )

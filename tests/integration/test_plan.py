@@ -206,6 +206,28 @@ def test_the_documented_keys_are_those_of_the_json(workflow: WorkflowHarness) ->
     assert {*data, *nested} == top - {"null", "sampled", "counted", "submit"}
 
 
+def test_the_requests_that_show_an_excerpt_are_counted(workflow: WorkflowHarness) -> None:
+    lines = [f"function f{n}(a) {{\n{'  a = step(a);' * 40}\n  return a;\n}}\n" for n in range(60)]
+    workflow.commit({"large.js": "".join(lines), "a.js": BAD})
+    workflow.commit({"large.js": "".join(lines).replace("f30", "g30"), "a.js": WORSE})
+    argv = ("plan", "--first-run", "last-commit")
+    (task,) = workflow.cli(*argv, "--json", environ=NO_KEY).tasks
+    assert (task["requests"], task["excerpts"]) == (2, 1)
+    assert "2 requests (1 excerpt), " in workflow.cli(*argv, environ=NO_KEY).log
+    # A new file is shown whole, and so is each with `context: file`.
+    (whole,) = plan(workflow, "--json", key=False).tasks
+    assert whole["excerpts"] == 0
+    workflow.commit({".github/batch-action.yml": "context: file\n"})
+    base = ("--base", "HEAD~2")
+    (task_of_files,) = workflow.cli("plan", *base, "--json", environ=NO_KEY).tasks
+    assert (task_of_files["requests"], task_of_files["excerpts"]) == (2, 0)
+    assert task_of_files["tokens"]["input"] > 1.5 * task["tokens"]["input"]
+    # The request that is shown is the excerpt that was counted.
+    shown = workflow.cli(*argv, "--head", "HEAD~1", "--show-request", "large.js", environ=NO_KEY)
+    assert '<file path=\\"large.js\\"' in shown.stdout
+    assert 'complete=\\"no\\"' in shown.stdout
+
+
 def test_skipped_files_are_folded_by_reason(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD, "yarn.lock": "x\n"} | {f"{n}.md": "# x\n" for n in range(9)})
     result = plan(workflow)
