@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -19,7 +20,7 @@ from typing import Any
 
 from batch_action.models.findings import OPEN_STATES, TrackedFinding
 from batch_action.publishers import markers
-from batch_action.sandbox.reviewer.prompts import read_prompt
+from batch_action.sandbox.reviewer.prompts import SourceFile, read_prompt
 from tests.harness.git_repositories import Repo
 from tests.harness.pull_requests import raw_finding
 from tests.harness.workflow import WorkflowHarness
@@ -75,12 +76,32 @@ class Outcome:
 def review(params: Mapping[str, Any]) -> str:
     """Answer for the model: one finding for each line with a defect."""
     findings = [
-        raw_finding(found[0], line, start_line=number, end_line=number, title=f"It is {found[0]}")
+        raw_finding(
+            found[0],
+            quote(file, number, found[0]),
+            start_line=number,
+            end_line=number,
+            title=f"It is {found[0]}",
+        )
         for file in read_prompt(params).files
         for number, line in file.lines.items()
         for found in DEFECT.finditer(line)
     ]
     return json.dumps({"findings": findings})
+
+
+def quote(file: SourceFile, number: int, name: str) -> str:
+    """Quote a line in one of the ways of models, always the same for a defect."""
+    line, following = file.lines[number], file.lines.get(number + 1, "")
+    quotations = (
+        line,
+        line.strip(),
+        f"{number}| {line}",
+        f"```\n{line}\n```",
+        f"{line}\n{following}",
+        f"+{line}",
+    )
+    return quotations[zlib.crc32(name.encode()) % len(quotations)]
 
 
 def play(
