@@ -18,16 +18,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from batch_action.models.findings import OPEN_STATES, TrackedFinding
 from batch_action.publishers import markers
 from batch_action.sandbox.reviewer.prompts import SourceFile, read_prompt
 from tests.harness.git_repositories import Repo
 from tests.harness.pull_requests import raw_finding
-from tests.harness.workflow import WorkflowHarness
+from tests.harness.workflow import PERMISSIONS, WorkflowHarness
 
 Files = Mapping[str | bytes, str | bytes | None]
 Change = Files | Callable[[Repo, str], object]
 """Files to commit, or a function that makes commits: of a repository and the row's folder."""
+WRITING = PERMISSIONS | {"security-events": "write"}
 SENT, SAME = "sent", "same-content"
 DEFECT = re.compile(r"\bdefect_(\w+)")
 _ENCODINGS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
@@ -69,8 +69,53 @@ class Outcome:
     """The defects that the requests show."""
     files: Mapping[str, bytes]
     """The files of the branch after all."""
-    findings: Sequence[TrackedFinding]
-    """All findings that the issue holds, as often as it does."""
+    findings: Sequence["Found"]
+    """All findings that the destination holds, as often as it does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A finding as a destination shows it."""
+
+    name: str
+    """The defect that it is about."""
+    path: str
+    line: int
+    state: str
+    fingerprint: str = ""
+    """Empty where the destination has an identity of its own."""
+
+
+def in_issue(workflow: WorkflowHarness) -> list[Found]:
+    """Read the findings of the rolling issue and its comments."""
+    blocks = [block.tracked for block in markers.parse_blocks(workflow.public_text)]
+    return [
+        Found(
+            name=tracked.rule.removeprefix("defect_"),
+            path=tracked.anchor.path,
+            line=tracked.anchor.start_line,
+            state=tracked.state.name.lower(),
+            fingerprint=tracked.fingerprint,
+        )
+        for tracked in blocks
+    ]
+
+
+def in_code_scanning(workflow: WorkflowHarness) -> list[Found]:
+    """Read the alerts; of a file that was renamed there is a fixed one at its old path."""
+    alerts = [a["most_recent_instance"] for a in workflow.github_repository.alerts.values()]
+    found = [
+        Found(
+            name=DEFECT.findall(alert["message"]["text"])[0],
+            path=alert["location"]["path"],
+            line=alert["location"]["start_line"],
+            state=alert["state"],
+        )
+        for alert in alerts
+    ]
+    there = {finding.name for finding in found if finding.state == "open"}
+    last = {finding.name: finding for finding in found if finding.name not in there}
+    return [*last.values(), *(finding for finding in found if finding.state == "open")]
 
 
 def review(params: Mapping[str, Any]) -> str:
@@ -109,11 +154,13 @@ def play(
     rows: Mapping[str, Row],
     *,
     workspace: Callable[[Repo], Path] | None = None,
+    read: Callable[[WorkflowHarness], list[Found]] = in_issue,
     **inputs: str,
 ) -> list[Outcome]:
     """Go through the steps of all rows at once, the files of each in a folder of its own.
 
-    A single row has no folder. *workspace*: makes the clone that each run works in.
+    A single row has no folder. *workspace*: makes the clone that each run works in. *read*: reads
+    the destination.
     """
     workflow.sandbox.anthropic.answer_with(review)
     repo = workflow.repo
@@ -133,7 +180,7 @@ def play(
         at = {} if workspace is None else {"workspace": workspace(repo)}
         succeed(workflow, "collect", **at, **inputs)
         requests = [r["params"] for b in workflow.batches[batches:] for r in b.requests]
-        outcomes.append(outcome(workflow, plan, requests))
+        outcomes.append(outcome(workflow.repo, plan, requests, read(workflow)))
     writes, batches = workflow.writes, len(workflow.batches)
     succeed(workflow, "run", **at, **inputs)
     assert (workflow.writes, len(workflow.batches)) == (writes, batches), "done twice"
@@ -174,7 +221,7 @@ def named(text: str | bytes | None, folder: str) -> bytes | None:
 
 
 def succeed(workflow: WorkflowHarness, mode: str, **at: Any) -> None:
-    result = workflow.start(mode, {}, **at, max_findings="300")
+    result = workflow.start(mode, {"permissions": WRITING}, **at, max_findings="300")
     assert result.exit == 0, (mode, result.log)
 
 
@@ -187,18 +234,18 @@ def planned(workflow: WorkflowHarness, base: str) -> dict[str, str]:
 
 
 def outcome(
-    workflow: WorkflowHarness,
+    repo: Repo,
     plan: Mapping[str, str] | None,
     requests: Sequence[Mapping[str, Any]],
+    findings: Sequence[Found],
 ) -> Outcome:
-    """Read what was sent, what the issue holds now, and the files from git."""
     shown = [file for params in requests for file in read_prompt(params).files]
     return Outcome(
         plan=plan,
         sent={file.path for file in shown},
         shown={found[1] for file in shown for found in DEFECT.finditer(file.text)},
-        files=dict(files_at_head(workflow.repo)),
-        findings=[block.tracked for block in markers.parse_blocks(workflow.public_text)],
+        files=dict(files_at_head(repo)),
+        findings=findings,
     )
 
 
@@ -247,27 +294,30 @@ def check(steps: Row, outcomes: Sequence[Outcome], folder: str = "") -> None:
             names = {name for name, (path, _) in there.items() if as_shown(path) in found.sent}
             states = {n: state_of(n, before, there) for n in sorted(names | before.keys())}
             if not found.sent:
-                states |= {
-                    n: state(known[n])
-                    for n in known.keys() & there.keys()
-                    if before.get(n) == "new"
-                }
+                unwritten = known.keys() & there.keys() & {n for n in before if before[n] == "new"}
+                states |= {n: known[n].state for n in unwritten}
         else:
-            there, states = {}, {name: state(tracked) for name, tracked in known.items()}
+            there, states = {}, {name: finding.state for name, finding in known.items()}
             own = {name for name in found.shown if name.rpartition("_")[0] == folder}
             lost = own - known.keys()
             compare("lost", lost, set())
         states |= {f"{folder}_{n}" if folder else n: state for n, state in step.states.items()}
         states = {name: state for name, state in states.items() if state}
-        compare("states", {name: state(tracked) for name, tracked in known.items()}, states)
-        for name, tracked in known.items():
-            own = fingerprints.setdefault(name, tracked.fingerprint)
-            compare(f"fingerprint of {name}", tracked.fingerprint, own)
-            if tracked.state in OPEN_STATES:
-                place = tracked.anchor.path, tracked.anchor.start_line
-                if (found.plan or {}).get(place[0], SAME) in (SENT, SAME):
-                    compare(f"place of {name}", place, there.get(name, place))
+        if not all(finding.fingerprint for finding in found.findings):
+            states = {n: "fixed" if state == "fixed" else "open" for n, state in states.items()}
+        compare("states", {name: finding.state for name, finding in known.items()}, states)
+        for name, finding in known.items():
+            fingerprint = fingerprints.setdefault(name, finding.fingerprint)
+            compare(f"fingerprint of {name}", finding.fingerprint, fingerprint)
+            if finding.state != "fixed" and is_read(found.plan, finding.path):
+                place = finding.path, finding.line
+                compare(f"place of {name}", place, there.get(name, place))
         before = states
+
+
+def is_read(plan: Mapping[str, str] | None, path: str) -> bool:
+    """Return whether a file has a text in which findings have a place: none that was excluded."""
+    return (plan or {}).get(path, SAME) in (SENT, SAME)
 
 
 def compare(what: str, found: object, expected: object) -> None:
@@ -279,16 +329,12 @@ def as_shown(path: str) -> str:
     return " ".join(path.splitlines())
 
 
-def known_findings(findings: Sequence[TrackedFinding], prefix: str) -> dict[str, TrackedFinding]:
+def known_findings(findings: Sequence[Found], prefix: str) -> dict[str, Found]:
     """Return the findings of a folder by their defect: each is shown once."""
-    own = [f for f in findings if f.anchor.path.startswith(prefix)]
-    known = {tracked.rule.removeprefix("defect_"): tracked for tracked in own}
-    assert len(known) == len(own), ("shown twice", Counter(f.rule for f in own))
+    own = [finding for finding in findings if finding.path.startswith(prefix)]
+    known = {finding.name: finding for finding in own}
+    assert len(known) == len(own), ("shown twice", Counter(finding.name for finding in own))
     return known
-
-
-def state(tracked: TrackedFinding) -> str:
-    return tracked.state.name.lower()
 
 
 def expected_plan(step: Step) -> dict[str, str]:

@@ -20,6 +20,7 @@ from tests.harness.odd_repositories import (
     below,
     check,
     folder_of,
+    in_code_scanning,
     play,
     row,
 )
@@ -395,3 +396,10 @@ def outcomes(
 @pytest.mark.parametrize("name", ROWS)
 def test_each_finding_is_where_its_code_is(outcomes: Sequence[Outcome], name: str) -> None:
     check(ROWS[name], outcomes, folder_of(name))
+
+
+def test_code_scanning_shows_the_same(workflow: WorkflowHarness) -> None:
+    workflow.github_repository.code_scanning = True
+    outcomes = play(workflow, ROWS, read=in_code_scanning, report="sarif")
+    for name, steps in ROWS.items():
+        check(steps, outcomes, folder_of(name))
