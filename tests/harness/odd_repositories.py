@@ -221,7 +221,9 @@ def named(text: str | bytes | None, folder: str) -> bytes | None:
 
 
 def succeed(workflow: WorkflowHarness, mode: str, **at: Any) -> None:
-    result = workflow.start(mode, {"permissions": WRITING}, **at, max_findings="300")
+    result = workflow.start(
+        mode, {"permissions": WRITING}, **at, max_findings="300", max_cost_usd="99"
+    )
     assert result.exit == 0, (mode, result.log)
 
 

@@ -82,7 +82,7 @@ def outcomes(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(small_ca_bundle))
         workflow = WorkflowHarness.create(running, tmp_path_factory.mktemp("real"))
-        return play(workflow, ROWS, max_cost_usd="50")
+        return play(workflow, ROWS)
 
 
 @pytest.mark.parametrize("module", MODULES)
