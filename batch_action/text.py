@@ -1,6 +1,7 @@
 """Text helpers: plurals, ages, the name of a task with its state key, and line ends."""
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
@@ -27,6 +28,11 @@ def shorten_path(path: str, limit: int = 90) -> str:
 def task_title(task: str, state_key: str) -> str:
     """Format a task and its `state-key` for people: `code-review (web)`."""
     return f"{task} ({state_key})" if state_key else task
+
+
+def slug(name: str, limit: int = 60) -> str:
+    """Return *name* in lower case with hyphens for all but letters and digits of ASCII."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())[:limit].strip("-")
 
 
 def task_slug(task: str, state_key: str) -> str:

@@ -441,6 +441,9 @@ class Settings(BaseModel):
     first_run_limit: Annotated[
         Limit, Input("Over so many findings the first run reports the worst only; 0: all.")
     ] = 30
+    statistics: Annotated[
+        bool, Input("In the issue, a line about the last month's findings, and rules to mute.")
+    ] = True
     baseline_file: Annotated[
         str, Input("Findings in this file of the repository are listed, not reported.")
     ] = ".github/batch-action-baseline.json"
@@ -476,10 +479,7 @@ class Settings(BaseModel):
         ),
     ] = ()
     propose_from: Annotated[
-        str,
-        Input(
-            "Folder of generated files that `mode: propose` opens a draft pull request for.", FLAG
-        ),
+        str, Input("Folder whose files `mode: propose` puts into a draft pull request.", FLAG)
     ] = ".batch-action/generated"
     propose_only: Annotated[
         Lines, Input("Only these of its files, one path per line, e.g. after a check.", FLAG)

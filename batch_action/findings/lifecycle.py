@@ -34,7 +34,9 @@ from batch_action.models.findings import (
     Reconciliation,
     Thresholds,
     TrackedFinding,
+    can_be_muted,
 )
+from batch_action.text import slug
 
 
 def reconcile(
@@ -139,12 +141,16 @@ def _merge_moved(
 
 
 def _missed_threshold(raw: RawFinding, thresholds: Thresholds) -> str | None:
-    """Return the input whose threshold a new finding misses; known findings stay open."""
+    """Return the threshold that a new finding misses; known findings stay open."""
     if raw.severity.rank > thresholds.severity.rank:
         return "min-severity"
     levels = list(Confidence)
     if levels.index(raw.confidence) > levels.index(thresholds.confidence):
         return "min-confidence"
+    if slug(raw.rule) in thresholds.muted_rules and can_be_muted(
+        raw.severity, security=raw.security
+    ):
+        return "muted"
     return None
 
 

@@ -20,6 +20,7 @@ from batch_action.models.ledger import (
     Fact,
     Intended,
     Ledger,
+    Muted,
     Noted,
     Recheck,
     Rejected,
@@ -71,7 +72,7 @@ def facts_of(view: LedgerView, number: int) -> Ledger:
                 return fact.batch in batches
             case Recheck() | Dismissed():
                 return f"/pull/{number}#" in fact.source
-            case Baselined() | Changed() | Reported() | Reserved() | Charged() | Noted():
+            case Baselined() | Changed() | Muted() | Reported() | Reserved() | Charged() | Noted():
                 return False
 
     return view.ledger.keep(belongs)

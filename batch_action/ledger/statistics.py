@@ -1,16 +1,24 @@
 """What became of all findings: counted from the ledger's facts, whatever the destinations hold."""
 
-import re
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from batch_action.findings.first_run import is_severe
 from batch_action.ledger.view import LedgerView
-from batch_action.models.findings import FindingState, FindingStatus
-from batch_action.models.ledger import Changed, Collected, Dismissed, Ending, FoundFinding
+from batch_action.models.findings import Dismissal, FindingState, FindingStatus, can_be_muted
+from batch_action.models.ledger import (
+    Changed,
+    Collected,
+    Dismissed,
+    Ending,
+    Fact,
+    FoundFinding,
+    Muted,
+)
+from batch_action.models.report import JudgedRule, MonthOfFindings, rule_checkbox_id
+from batch_action.text import slug
 
 HIDDEN = "security"
 """The category of a security finding that is hidden; it has no rule."""
@@ -19,6 +27,8 @@ MIN_VERDICTS = 10
 MIN_FIXED_SHARE = 0.2
 ENDINGS = ("fixed", "dismissed", "accepted", "closed", "open")
 """What a finding can be now: each is exactly one of these."""
+VERDICTS = ("fixed", "dismissed", "accepted")
+"""What people have decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +51,8 @@ class FindingHistory:
 
     @property
     def can_be_muted(self) -> bool:
-        """Whether findings like this one may be left out because people do not act on them."""
-        return not (is_severe(self.finding.severity) or self.finding.security)
+        """Whether people may mute findings like this one."""
+        return can_be_muted(self.finding.severity, security=self.finding.security)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,20 +69,7 @@ class Counts:
     @property
     def verdicts(self) -> int:
         """How many people have decided about: they fixed, dismissed or accepted them."""
-        return self.now["fixed"] + self.now["dismissed"] + self.now["accepted"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Month:
-    """What happened in a month, UTC."""
-
-    month: str
-    """`2026-11`."""
-    found: int
-    fixed: int
-    dismissed: int
-    usd: float
-    """Of the batches collected in it, without those of unknown price."""
+        return sum(self.now[name] for name in VERDICTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +80,7 @@ class Statistics:
     by_category: dict[str, Counts]
     by_rule: dict[tuple[str, str], Counts]
     """By category and rule."""
-    months: tuple[Month, ...]
+    months: tuple[MonthOfFindings, ...]
     """Oldest first, without those in which nothing happened."""
     usd: float
     """What all collected batches have cost, without those of unknown price."""
@@ -118,8 +115,8 @@ def changes_of(
             found.append(
                 FoundFinding(
                     fingerprint=tracked.fingerprint,
-                    rule="" if hidden else _slug(tracked.rule),
-                    category=HIDDEN if hidden else _slug(tracked.category) or "other",
+                    rule="" if hidden else slug(tracked.rule),
+                    category=HIDDEN if hidden else slug(tracked.category) or "other",
                     severity=tracked.severity,
                     security=tracked.security,
                 )
@@ -145,10 +142,6 @@ def _ending_of(status: FindingStatus) -> Ending | None:
             return "closed" if tracked.closing_commit == tracked.anchor.commit else "fixed"
         case _:
             return "open"
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower())[:60].strip("-")
 
 
 def _endings(view: LedgerView) -> dict[str, tuple[tuple[FoundFinding, datetime], Ending, datetime]]:
@@ -213,23 +206,96 @@ def count(items: Iterable[FindingHistory]) -> Counts:
     )
 
 
-def _months(known: Iterable[FindingHistory], collected: Iterable[Collected]) -> Iterator[Month]:
+def _months(
+    known: Iterable[FindingHistory], collected: Iterable[Collected]
+) -> Iterator[MonthOfFindings]:
     found, ended = Counter[str](), Counter[tuple[str, str]]()
+    days: dict[str, list[float]] = {}
     for item in known:
         found[_month(item.found_at)] += 1
         ended[_month(item.since), item.now] += 1
+        if item.days_to_fix is not None:
+            days.setdefault(_month(item.since), []).append(item.days_to_fix)
     dollars: dict[str, float] = {}
     for fact in collected:
         dollars[_month(fact.at)] = dollars.get(_month(fact.at), 0.0) + (fact.cost_usd or 0.0)
     for month in sorted({*found, *(name for name, _ in ended), *dollars}):
-        yield Month(
+        yield MonthOfFindings(
             month=month,
             found=found[month],
             fixed=ended[month, "fixed"],
             dismissed=ended[month, "dismissed"],
             usd=dollars.get(month, 0.0),
+            median_days_to_fix=statistics.median(days[month]) if month in days else None,
         )
 
 
 def _month(moment: datetime) -> str:
     return f"{moment:%Y-%m}"
+
+
+def last_month(view: LedgerView, now: datetime) -> MonthOfFindings | None:
+    """Return the last complete month; None if no finding was found or ended in it."""
+    before = _month(now.replace(day=1) - timedelta(days=1))
+    months = {month.month: month for month in _months(list(histories(view)), view.facts(Collected))}
+    month = months.get(before)
+    return month if month and (month.found or month.fixed or month.dismissed) else None
+
+
+def judge_rules(view: LedgerView) -> tuple[JudgedRule, ...]:
+    """Return the muted rules, and those that people fix in less than a fifth of the cases.
+
+    Only findings that can be muted count, and after a rule was reported again only later verdicts.
+    """
+    newest = {fact.rule: fact for fact in sorted(view.facts(Muted), key=lambda x: x.at)}
+    verdicts: dict[str, list[str]] = {rule: [] for rule in newest}
+    for item in histories(view):
+        rule, fact = item.finding.rule, newest.get(item.finding.rule)
+        is_verdict = item.now in VERDICTS and item.can_be_muted and rule
+        if is_verdict and (fact is None or fact.muted or item.since > fact.at):
+            verdicts.setdefault(rule, []).append(item.now)
+    judged = (
+        JudgedRule(
+            rule=rule,
+            fixed=endings.count("fixed"),
+            verdicts=len(endings),
+            muted=rule in newest and newest[rule].muted,
+        )
+        for rule, endings in sorted(verdicts.items())
+    )
+    return tuple(x for x in judged if x.muted or _is_hardly_fixed(x))
+
+
+def _is_hardly_fixed(judged: JudgedRule) -> bool:
+    return judged.verdicts >= MIN_VERDICTS and judged.fixed / judged.verdicts < MIN_FIXED_SHARE
+
+
+def muted_rules(view: LedgerView) -> frozenset[str]:
+    """Return the slugs of the rules that people muted, unless they are reported again."""
+    newest = {fact.rule: fact.muted for fact in sorted(view.facts(Muted), key=lambda x: x.at)}
+    return frozenset(rule for rule, is_muted in newest.items() if is_muted)
+
+
+def read_rule_ticks(
+    view: LedgerView, ticks: Iterable[Dismissal], now: datetime
+) -> tuple[list[Dismissal], list[Fact]]:
+    """Return the dismissals that are about findings, and what ticked boxes of rules ask for.
+
+    A box that was ticked before its text could be written again asks for nothing more.
+    """
+    named = {fact.rule for fact in view.facts(Muted)}
+    boxes = {
+        rule_checkbox_id(rule, mutes=mutes): (rule, mutes)
+        for rule in named | {judged.rule for judged in judge_rules(view)}
+        for mutes in (True, False)
+    }
+    muted = muted_rules(view)
+    about_findings = [tick for tick in ticks if tick.fingerprint not in boxes]
+    facts: list[Fact] = [
+        Muted(rule=rule, muted=mutes, actor=tick.actor, source=tick.source, at=now)
+        for tick in ticks
+        if tick.fingerprint in boxes
+        for rule, mutes in [boxes[tick.fingerprint]]
+        if mutes is not (rule in muted)
+    ]
+    return about_findings, facts

@@ -84,6 +84,11 @@ class Confidence(StrEnum):
     LOW = "low"
 
 
+def can_be_muted(severity: Severity, *, security: bool) -> bool:
+    """Whether people may mute findings of such a kind."""
+    return severity.rank > Severity.HIGH.rank and not security
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawFinding:
     """A finding as parsed from a model's answer, not yet checked against the file."""
@@ -156,7 +161,7 @@ class HeldBackFinding:
 
     reason: str
     """`repeated`, `outdated`, `discarded`, or the threshold that it misses: `min-severity`,
-    `min-confidence` or `first-run-limit`."""
+    `min-confidence`, `first-run-limit` or `muted`."""
     path: str
     line: int
     raw: RawFinding
@@ -280,6 +285,8 @@ class Thresholds:
 
     severity: Severity = Severity.LOW
     confidence: Confidence = Confidence.LOW
+    muted_rules: frozenset[str] = frozenset()
+    """Slugs of rules that people muted: of these only what is severe or about security counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -260,6 +260,21 @@ class Changed(BaseFact, key=("at", "run")):
     became: dict[Ending, tuple[Fingerprint, ...]] = Field(default_factory=dict)
 
 
+Rule = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,60}$")]
+
+
+class Muted(BaseFact, key=("rule", "at")):
+    """A person with write access muted a rule, or had it reported again; the newest fact counts."""
+
+    kind: Literal["muted"] = "muted"
+    rule: Rule
+    muted: bool
+    actor: str
+    source: str
+    """The URL of the text with the ticked box."""
+    at: Timestamp
+
+
 class Baselined(BaseFact, key=("fingerprint",)):
     """A finding of the first run that was not reported: only its count was."""
 
@@ -346,6 +361,7 @@ Fact = Annotated[
     | Dismissed
     | Baselined
     | Changed
+    | Muted
     | Recheck
     | Closed
     | Reported

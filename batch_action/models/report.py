@@ -1,5 +1,6 @@
 """The report of a run: file statuses, spending, and what was published at each destination."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum, unique
@@ -145,6 +146,44 @@ class Spending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MonthOfFindings:
+    """What happened to findings in a month, UTC."""
+
+    month: str
+    """`2026-11`."""
+    found: int
+    fixed: int
+    dismissed: int
+    usd: float
+    """Of the batches collected in it, without those of unknown price."""
+    median_days_to_fix: float | None = None
+    """Of those fixed in it, from the first report."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedRule:
+    """A rule that people muted, or that may be muted because they hardly act on it."""
+
+    rule: str
+    """A slug."""
+    fixed: int
+    verdicts: int
+    """How many of its findings people fixed, dismissed or accepted."""
+    muted: bool
+
+    @property
+    def checkbox_id(self) -> str:
+        """The id of the box that mutes the rule, or has it reported again."""
+        return rule_checkbox_id(self.rule, mutes=not self.muted)
+
+
+def rule_checkbox_id(rule: str, *, mutes: bool) -> str:
+    """Return 16 hex digits of the box that mutes a rule, or else has it reported again."""
+    text = f"{'mute' if mutes else 'report'}\0{rule}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
     """What reports say about a collect besides the findings."""
 
@@ -169,6 +208,10 @@ class RunReport:
     """Whether the reviewed commit can be linked to; that of a patch exists only here."""
     state_key: str = ""
     """The input `state-key`: separates several ledgers of one task."""
+    last_month: MonthOfFindings | None = None
+    """The last complete month; None when nothing happened in it, or `statistics` is off."""
+    judged_rules: tuple[JudgedRule, ...] = ()
+    """Empty when `statistics` is off."""
     file_verdicts: tuple[FileVerdict, ...] = ()
     generated: tuple[GeneratedFile, ...] = ()
     refused: tuple[RefusedFile, ...] = ()

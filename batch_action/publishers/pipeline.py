@@ -60,9 +60,10 @@ class PublishedStates:
     """Destinations that GitHub refuses to let us read, permanently."""
 
     def requested_facts(self, view: LedgerView, now: datetime) -> tuple[Fact, ...]:
-        """Return people's dismissals and recheck requests that *view* does not contain yet."""
+        """Return what people dismissed, muted or want re-checked, unless *view* contains it."""
         recorded = {fact.key() for fact in view.ledger.facts}
         paths = {f.fingerprint: f.anchor.path for s in self.newest_first for f in s.tracked}
+        dismissals, muted = statistics.read_rule_ticks(view, self.dismissals, now)
         dismissed: list[Fact] = [
             Dismissed(
                 fingerprint=d.fingerprint,
@@ -71,7 +72,7 @@ class PublishedStates:
                 reason=d.kind_of_reason,
                 at=now,
             )
-            for d in self.dismissals
+            for d in dismissals
         ]
         rechecks: list[Fact] = [
             Recheck(
@@ -86,7 +87,7 @@ class PublishedStates:
             for request in state.rechecks
             if request.fingerprint in paths
         ]
-        return tuple(fact for fact in (*dismissed, *rechecks) if fact.key() not in recorded)
+        return tuple(fact for fact in (*dismissed, *muted, *rechecks) if fact.key() not in recorded)
 
     @property
     def tracked(self) -> dict[str, TrackedFinding]:
@@ -207,7 +208,11 @@ def build_policy(
     settings, batch_ids = ctx.settings, frozenset(report.batch_ids)
     published = {batch for state in states.newest_first for batch in state.batches}
     return FindingPolicy(
-        thresholds=Thresholds(severity=settings.min_severity, confidence=settings.min_confidence),
+        thresholds=Thresholds(
+            severity=settings.min_severity,
+            confidence=settings.min_confidence,
+            muted_rules=statistics.muted_rules(view),
+        ),
         baseline=_load_baseline(
             ctx.git, ctx.rules_commit_for(report.commit), settings.baseline_file
         ),

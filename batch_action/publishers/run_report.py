@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from batch_action.batches.results import SERVICE, BatchResults, RequestAnswer
 from batch_action.context import RunContext
-from batch_action.ledger import savings
+from batch_action.ledger import savings, statistics
 from batch_action.ledger.spend import month_start
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import Selection, SkipKind, SkipReason
@@ -50,6 +50,7 @@ def build(
     """
     context, settings = ctx.github_context, ctx.settings
     ended, pull_number = results.ended, ctx.run.pull_number
+    shows_statistics = settings.statistics and pull_number is None
     return RunReport(
         task=ctx.task.name,
         repository=context.repository,
@@ -76,6 +77,8 @@ def build(
         pull_request=pull_number,
         is_on_github=settings.patch_file is None,
         state_key=settings.state_key,
+        last_month=statistics.last_month(view, ctx.now()) if shows_statistics else None,
+        judged_rules=statistics.judge_rules(view) if shows_statistics else (),
         file_verdicts=batch_answers.file_verdicts,
         generated=batch_answers.generated,
         refused=batch_answers.refused,

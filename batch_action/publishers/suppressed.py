@@ -36,6 +36,7 @@ LIMIT_LABELS = {
 FILTER_LABELS = {
     "min-severity": "below `min-severity`",
     "min-confidence": "below `min-confidence`",
+    "muted": "of rules that people muted",
     first_run.REASON: "of the first run, over `first-run-limit` and unchanged since",
     "comment": "ignored by a comment in the code",
     "baseline": "accepted by the baseline file",
@@ -48,7 +49,7 @@ FILTER_LABELS = {
 }
 """The filters of all destinations, in the order in which the job summary lists them."""
 HELD_BACK = (
-    *("min-severity", "min-confidence", "repeated", "outdated", "discarded"),
+    *("min-severity", "min-confidence", "muted", "repeated", "outdated", "discarded"),
     first_run.REASON,
 )
 """The filters of findings that no destination has: `render` lists them in the job summary."""

@@ -175,10 +175,14 @@ _CHECKBOX_WITH_GAP = re.compile(_CHECKBOX + r"(?:\n\n?|\Z)", re.MULTILINE)
 _DETAILS_END = re.compile(r"(?<=\n)</details>\s*\Z")
 
 
+def format_checkbox(label: str, name: str, *, ticked: bool) -> str:
+    """Format a checkbox; *name*: its id of 16 hex digits."""
+    return f"- [{'x' if ticked else ' '}] {label} <!-- batch-action:checkbox id={name} -->"
+
+
 def add_checkbox(block: str, fingerprint: str, *, ticked: bool = False) -> str:
     """Add the checkbox to a block: inside its `<details>` if the block ends with one."""
-    marker = f"<!-- batch-action:checkbox id={fingerprint} -->"
-    checkbox = f"- [{'x' if ticked else ' '}] {CHECKBOX_TEXT} {marker}"
+    checkbox = format_checkbox(CHECKBOX_TEXT, fingerprint, ticked=ticked)
     block = block.rstrip("\n")
     end = _DETAILS_END.search(block)
     if end is None:
@@ -290,10 +294,14 @@ def _accept(
 
 
 def read_checkboxes(
-    texts: Iterable[Issue | IssueComment], comments: Sequence[IssueComment], issues: "Issues"
+    texts: Iterable[Issue | IssueComment],
+    comments: Sequence[IssueComment],
+    issues: "Issues",
+    findings: Collection[str] | None = None,
 ) -> UserCommands:
     """Read the ticked checkboxes in texts of ours as dismissals by the people who ticked them.
 
+    *findings*: the ids of the boxes about findings, if there are others: no command replaces those.
     Where GitHub refuses to show the revisions of a text, its checkboxes do not count.
 
     Raises:
@@ -310,7 +318,10 @@ def read_checkboxes(
         except RefusedError:
             revisions = []
         for fingerprint in sorted(ticked):
-            commands += _read_checkbox(fingerprint, text.url, revisions, own_texts, issues)
+            has_command = findings is None or fingerprint in findings
+            commands += _read_checkbox(
+                fingerprint, text.url, revisions, own_texts, issues, has_command=has_command
+            )
     return commands
 
 
@@ -320,6 +331,8 @@ def _read_checkbox(
     revisions: Sequence[BodyRevision],
     own_texts: Collection[str],
     issues: "Issues",
+    *,
+    has_command: bool,
 ) -> UserCommands:
     newest = revisions[0].text if revisions else None
     if newest is not None and fingerprint not in parse_ticked(newest):
@@ -336,9 +349,10 @@ def _read_checkbox(
     )
     short = fingerprint[:SHORT_ID_CHARS]
     command = code_span(f"/batch wontfix {short} <reason>")
+    advice = f" Comment {command} instead." if has_command else ""
     reply = (
         f"{format_reply_marker(f'checkbox-{fingerprint}', actor)}\n"
-        f"The tick of {code_span(short)} does not count: {reason}. Comment {command} instead."
+        f"The tick of {code_span(short)} does not count: {reason}.{advice}"
     )
     return UserCommands(replies=() if is_posted(reply, own_texts) else (reply,))
 

@@ -19,6 +19,7 @@ from batch_action.models.ledger import (
     FileEntry,
     Intended,
     Ledger,
+    Muted,
     Rejected,
     RequestKey,
     Selected,
@@ -112,6 +113,14 @@ originals = st.one_of(
         at=_moments,
     ),
     st.builds(Baselined, fingerprint=_intents, blob=_shas),
+    st.builds(
+        Muted,
+        rule=st.sampled_from(["a", "b"]),
+        muted=st.booleans(),
+        actor=st.just("ada"),
+        source=st.just("issue"),
+        at=_moments,
+    ),
     st.builds(
         Changed,
         at=_moments,

@@ -1022,3 +1022,23 @@ def test_hidden_security_findings_neither_count_nor_are_left_out():
         )
         assert len(result.baselined) == left_out
         assert not (hides_security and any(held.raw.security for held in result.held_back))
+
+
+def test_a_muted_rule_keeps_what_is_open_and_what_is_severe_or_about_security():
+    history = History()
+    commit = history.commit({"a.py": "".join(MANY)})
+    low = [replace(f, rule="Bad Rule") for f in crashes(MANY, [Severity.LOW] * 4)]
+    severe = replace(low[1], severity=Severity.HIGH)
+    secret = replace(low[2], security=True)
+    other = replace(low[3], rule="another")
+    first = history.report(commit, {"a.py": low[:1]})
+    known = [status.tracked for status in first.statuses]
+    for muted, count in ((frozenset({"bad-rule"}), 3), (frozenset(), 4)):
+        thresholds = Thresholds(muted_rules=muted)
+        for before, answers in (
+            (known, [low[0], severe, secret]),
+            ((), [low[0], severe, secret, other]),
+        ):
+            result = history.report(commit, {"a.py": answers}, before, thresholds=thresholds)
+            assert len(result.statuses) == (3 if before else count)
+            assert {held.reason for held in result.held_back} <= {"muted"}

@@ -14,6 +14,7 @@ from batch_action.ledger.compaction import compact
 from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import (
     Anchor,
+    Dismissal,
     FindingState,
     FindingStatus,
     Severity,
@@ -25,6 +26,7 @@ from batch_action.models.ledger import (
     Dismissed,
     FoundFinding,
     Ledger,
+    Muted,
     Usage,
     merge,
 )
@@ -227,6 +229,87 @@ def test_each_finding_counts_once_in_whatever_order_ledgers_are_merged(facts, cu
     assert computed == statistics.compute(LedgerView(whole))
     assert sum(computed.total.now.values()) == computed.total.found
     assert computed.total.found == len({f.fingerprint for x in whole.facts for f in x.found})
+
+
+def decided(
+    rule: str, fixed: int, dismissed: int, accepted: int = 0, *, first: int = 0, **more
+) -> Ledger:
+    """A ledger in which people have decided about so many findings of a rule, an hour each."""
+    count = fixed + dismissed + accepted
+    names = [hashlib.sha256(f"{rule}{n + first}".encode()).hexdigest()[:16] for n in range(count)]
+    values = {"category": "bug", "severity": Severity.LOW} | more
+    found = tuple(FoundFinding(fingerprint=name, rule=rule, **values) for name in names)
+    at = START + timedelta(hours=first)
+    became = {"fixed": tuple(names[:fixed]), "accepted": tuple(names[fixed + dismissed :])}
+    return ledger(
+        Changed(at=at, run="1.1", found=found),
+        Changed(at=at + timedelta(minutes=1), run="1.1", became=became),
+        *(
+            Dismissed(fingerprint=name, actor="ada", source="issue", at=at + timedelta(minutes=2))
+            for name in names[fixed : fixed + dismissed]
+        ),
+    )
+
+
+def muted(rule: str, hour: int, *, again: bool = False) -> Ledger:
+    at = START + timedelta(hours=hour)
+    return ledger(Muted(rule=rule, muted=not again, actor="ada", source="issue", at=at))
+
+
+@pytest.mark.parametrize(
+    ("parts", "judged"),
+    [
+        pytest.param([decided("r", 1, 9)], [("r", 1, 10, False)], id="one-of-ten"),
+        pytest.param([decided("r", 0, 6, 4)], [("r", 0, 10, False)], id="accepted-counts"),
+        pytest.param([decided("r", 2, 8)], [], id="a-fifth-is-enough"),
+        pytest.param([decided("r", 0, 9)], [], id="too-few"),
+        pytest.param([decided("r", 0, 20, severity=Severity.HIGH)], [], id="severe"),
+        pytest.param([decided("r", 0, 20, security=True)], [], id="security"),
+        pytest.param(
+            [decided("r", 0, 5), decided("r", 0, 5, first=7, category="style")],
+            [("r", 0, 10, False)],
+            id="in-two-categories",
+        ),
+        pytest.param([decided("r", 0, 12), muted("r", 5)], [("r", 0, 12, True)], id="muted"),
+        pytest.param([muted("r", 5)], [("r", 0, 0, True)], id="muted-without-verdicts"),
+        pytest.param(
+            [decided("r", 0, 12), muted("r", 5), muted("r", 6, again=True)], [], id="again"
+        ),
+        pytest.param(
+            [decided("r", 0, 12), muted("r", 6, again=True), decided("r", 1, 9, first=12)],
+            [("r", 1, 10, False)],
+            id="only-later-verdicts",
+        ),
+        pytest.param(
+            [muted("r", 7, again=True), muted("r", 8)], [("r", 0, 0, True)], id="muted-again"
+        ),
+    ],
+)
+def test_which_rules_are_proposed_for_muting(parts, judged):
+    view = LedgerView(merge(*parts)[0])
+    found = statistics.judge_rules(view)
+    assert [(x.rule, x.fixed, x.verdicts, x.muted) for x in found] == judged
+    assert statistics.muted_rules(view) == {rule for rule, *_, is_muted in judged if is_muted}
+
+
+def test_a_tick_counts_once_and_other_ticks_are_about_findings():
+    def tick(name: str) -> Dismissal:
+        return Dismissal(fingerprint=name, actor="ada", source="url")
+
+    known = decided("r", 0, 12)
+    (proposed,) = statistics.judge_rules(LedgerView(known))
+    ticks = [tick(proposed.checkbox_id), tick("0" * 16)]
+    rest, facts = statistics.read_rule_ticks(LedgerView(known), ticks, START + timedelta(hours=1))
+    assert rest == ticks[1:]
+    assert [(fact.rule, fact.muted, fact.actor) for fact in facts] == [("r", True, "ada")]
+    # Its text could not be written: the box is still ticked in the next run.
+    known = known.add(*facts)
+    later = START + timedelta(hours=2)
+    assert statistics.read_rule_ticks(LedgerView(known), ticks, later) == (rest, [])
+    (judged,) = statistics.judge_rules(LedgerView(known))
+    assert judged.checkbox_id != proposed.checkbox_id
+    _, facts = statistics.read_rule_ticks(LedgerView(known), [tick(judged.checkbox_id)], later)
+    assert [fact.muted for fact in facts] == [False]
 
 
 def test_ten_years_of_findings_fit_into_the_ledger():

@@ -261,7 +261,7 @@ class IssuePublisher:
         state, comments = self.current.state, self.current.comments
         self.commands = user_commands.read_comments(comments, state.blocks, self.issues)
         self.commands += user_commands.read_checkboxes(
-            self.current.own_texts, comments, self.issues
+            self.current.own_texts, comments, self.issues, state.blocks
         )
         return PublishedState(
             destination=DESTINATION,
@@ -315,7 +315,10 @@ class IssuePublisher:
         report: RunReport,
         result: DestinationResult,
     ) -> DestinationResult:
-        if report.commands_only and render.is_unchanged(reconciliation, current.state):
+        # A ticked box of a rule is drawn again.
+        is_drawn = current.ticked <= {*current.state.blocks, *self.commands.still_ticked}
+        unchanged = is_drawn and render.is_unchanged(reconciliation, current.state)
+        if report.commands_only and unchanged:
             issue = current.issue
             return replace(result, action="unchanged", number=issue.number, url=issue.url)
         processed = current.ticked.difference(self.commands.still_ticked)

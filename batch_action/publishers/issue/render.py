@@ -28,7 +28,7 @@ from batch_action.publishers import (
 )
 from batch_action.publishers.base import PublisherOptions
 from batch_action.publishers.finding_block import keep_reported_state, set_dates
-from batch_action.publishers.issue import left_out
+from batch_action.publishers.issue import left_out, month
 from batch_action.publishers.markers import Block
 from batch_action.publishers.report_text import render_template
 from batch_action.text import plural, task_title
@@ -121,6 +121,7 @@ def render(
             "issue/issue.md.j2",
             **fields,
             remaining=_format_remaining(len(fields["rows"]), open_count, overflow_count),
+            month=month.render(report, ticked),
             left_out=left_out.render(state.left_out if state else (), reconciliation, report),
             sections=finding_block.build_sections(ordered, blocks, "the reviewed changes"),
             footer=footer
