@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, islice
 from typing import Literal
 
 from batch_action.models.files import FilePart, Hunk, SourceFile
@@ -46,6 +47,7 @@ MAX_READ_CHARS = 1_000
 """Of each line, for the names in it."""
 
 _NAME = re.compile(r"[A-Za-z_$][\w$]*")
+_IN_NAME = re.compile(r"[\w$]")
 _REMOVED_NAME = re.compile(
     r"^-.{0,80}?\b(?:def|function|func|fn|fun|class|struct|interface|const|let|type)\s+"
     r"(?:\([^)]*\)\s*)?(?P<name>[A-Za-z_$][\w$]*)"
@@ -278,15 +280,8 @@ class _Chooser:
 
     def _uses(self, names: Collection[str], shown: Collection[int]) -> Iterator[int]:
         """Yield the callers of what changed, or of long ones the lines around the call."""
-        if not names:
-            return
-        use = re.compile(rf"(?<![\w$])(?:{'|'.join(map(re.escape, sorted(names)))})(?![\w$])")
-        numbers = (
-            number
-            for number, line in enumerate(self.lines, 1)
-            if number not in shown and use.search(line)
-        )
-        for number, _ in zip(numbers, range(MAX_USES), strict=False):
+        numbers = (number for number in self._lines_with(names) if number not in shown)
+        for number in islice(numbers, MAX_USES):
             yield from _widen([number], 2)
             for index in self._around(number):
                 item = self.outline.definitions[index]
@@ -296,6 +291,22 @@ class _Chooser:
                     yield from range(item.start, item.last + 1)
                 else:
                     yield from range(item.start, item.body)
+
+    def _lines_with(self, names: Iterable[str]) -> list[int]:
+        """Return the numbers of the lines in which one of the names occurs."""
+        text = "\n".join(self.lines)
+        places: list[int] = []
+        for name in names:
+            at = text.find(name)
+            while at >= 0:
+                end = at + len(name)
+                if not _IN_NAME.match(text, end) and not _IN_NAME.match(
+                    text, at - 1 if at else end
+                ):
+                    places.append(at)
+                at = text.find(name, end)
+        starts = list(accumulate((len(line) + 1 for line in self.lines), initial=0))
+        return sorted({bisect_right(starts, place) for place in places})
 
 
 def _widen(numbers: Iterable[int], by: int) -> Iterator[int]:
