@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks import harness
 from benchmarks.harness import Row
 
-MODULES = ("start", "ledger", "queries", "calls", "plan")
+MODULES = ("start", "ledger", "queries", "calls", "plan", "submit")
 """Each has a function `rows`."""
 BEGIN, END = "<!-- make bench -->", "<!-- end of make bench -->"
 

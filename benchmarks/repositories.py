@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-MIN_BYTES, MAX_BYTES = 2_000, 20_000
+SIZES = range(2_000, 20_001)
+"""Bytes of a file."""
 VOCABULARY = (
     "account address amount batch buffer cache client column config count customer data default"
     " delta detail element entry error event field file filter format group handler header index"
@@ -31,15 +32,16 @@ class SampleRepository:
     head: str
 
 
-def create(folder: Path, files: int) -> SampleRepository:
-    """Create a bare repository in which the second commit changes all *files* of 2 to 20 KB."""
+def create(folder: Path, files: int, sizes: range = SIZES) -> SampleRepository:
+    """Create a bare repository in which the second commit changes all *files* of so many bytes."""
     folder.mkdir(parents=True)
     git(folder, "init", "--quiet", "--bare", "--initial-branch=main")
-    subprocess.run(
-        ["git", "-C", folder, "fast-import", "--quiet"],
-        input=b"".join(_stream(files)),
-        check=True,
-    )
+    command = ["git", "-C", folder, "fast-import", "--quiet"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.writelines(_stream(files, sizes))
+    if process.returncode:
+        raise RuntimeError(f"git fast-import ended with {process.returncode}")
     base, head = (git(folder, "rev-parse", rev).strip() for rev in ("main~1", "main"))
     return SampleRepository(folder, base, head)
 
@@ -57,18 +59,15 @@ def paths(files: int) -> Iterator[str]:
         yield f"src/package_{number // 50}/{WORDS[number % len(WORDS)]}_{number}.{extension}"
 
 
-def _stream(files: int) -> Iterator[bytes]:
-    source = random.Random(20261130)
-    olds, news = [], []
-    for path in paths(files):
-        old = list(_lines(path, source.randint(MIN_BYTES, MAX_BYTES), source))
-        olds.append((path, old))
-        news.append((path, _changed(old, path, source)))
-    for time, contents in ((1_796_000_000, olds), (1_796_000_001, news)):
+def _stream(files: int, sizes: range) -> Iterator[bytes]:
+    # Each file is made twice rather than kept: with many, memory would not hold them.
+    for time, is_changed in ((1_796_000_000, False), (1_796_000_001, True)):
         yield b"commit refs/heads/main\ncommitter Ada <ada@example.org> %d +0000\n" % time
         yield b"data 6\nSample\n"
-        for path, lines in contents:
-            yield _file(path, lines)
+        for path in paths(files):
+            source = random.Random(path)
+            lines = list(_lines(path, source.choice(sizes), source))
+            yield _file(path, _changed(lines, path, source) if is_changed else lines)
 
 
 def _file(path: str, lines: Iterable[str]) -> bytes:

@@ -17,7 +17,7 @@ import pytest
 
 from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.errors import AmbiguousCreateError, AnthropicError, TransientError
-from tests.harness.batch_server import BatchServer
+from benchmarks.batch_server import BatchServer
 from tests.harness.batches import WrittenRequests
 from tests.harness.git_repositories import Repo
 

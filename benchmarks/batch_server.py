@@ -1,12 +1,34 @@
-"""A server that takes batches of any size and keeps nothing of them, in a thread of the test."""
+"""A server that takes batches of any size and keeps nothing of them.
+
+In a thread, or as a process of its own: `python -m benchmarks.batch_server` prints its port.
+"""
 
 import json
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from benchmarks import harness
+
 CHUNK_BYTES = 65_536
 COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
+
+
+@contextmanager
+def serve() -> Iterator[str]:
+    """Run the server in a process of its own; yield its URL."""
+    argv = harness.python("-m", "benchmarks.batch_server")
+    with subprocess.Popen(
+        argv, cwd=harness.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        process.stdin.close()
 
 
 class BatchServer:
@@ -75,3 +97,9 @@ def _handler(batches: list[int]) -> type[BaseHTTPRequestHandler]:
             pass
 
     return Handler
+
+
+if __name__ == "__main__":
+    with BatchServer() as server:
+        print(server.url.rpartition(":")[2], flush=True)
+        sys.stdin.read()  # until it is closed, which it is when who started it has ended
