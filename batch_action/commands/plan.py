@@ -101,10 +101,10 @@ def uncommitted(ctx: RunContext, head: str, *more: str) -> Iterator[str]:
     names = [ctx.task.source_path, ctx.settings.baseline_file, *ctx.settings.guidelines]
     for name in filter(None, (*more, *names, ".gitattributes")):
         path = ctx.github_context.workspace / name
-        committed = ctx.git.file_at(head, name) or b""
         # Without the file it may be a sparse checkout; of a link git stores the target's name.
-        is_edited = path.is_file() and not path.is_symlink()
-        edited = path.read_bytes() if is_edited else committed
+        if not path.is_file() or path.is_symlink():
+            continue
+        committed, edited = ctx.git.file_at(head, name) or b"", path.read_bytes()
         if normalize_line_ends(edited) != normalize_line_ends(committed):
             yield f"{name} in the working tree is not committed: a run reads it from the commit."
 

@@ -47,7 +47,7 @@ UsdDifference = Annotated[float, Field(ge=-1e12, le=1e12)]
 class LedgerModel(BaseModel):
     """Base of all ledger models: frozen, without unknown fields."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class BaseFact(LedgerModel):

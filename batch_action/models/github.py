@@ -2,15 +2,18 @@
 
 from datetime import datetime
 
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+_LATE = ConfigDict(defer_build=True)
+"""A run without a token builds none of them."""
 ACTIONS_BOT = "github-actions[bot]"
 """The account that a workflow's token acts as."""
 TOOL_NAME = "batch-action"
 """The tool name of this package's SARIF analyses in code scanning."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_LATE, frozen=True, slots=True, kw_only=True)
 class Repository:
     """A repository."""
 
@@ -22,7 +25,7 @@ class Repository:
     """When somebody pushed to it last, in UTC."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_LATE, frozen=True, slots=True, kw_only=True)
 class Issue:
     """An issue."""
 
@@ -49,7 +52,7 @@ class Issue:
     """Number of comments."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_LATE, frozen=True, slots=True, kw_only=True)
 class BodyRevision:
     """One revision of an edited issue or comment body."""
 
@@ -59,7 +62,7 @@ class BodyRevision:
     """The whole body in this revision; None when the revision was deleted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_LATE, frozen=True, slots=True, kw_only=True)
 class IssueComment:
     """A comment on an issue or pull request."""
 
@@ -75,7 +78,7 @@ class IssueComment:
     """Distinct reactions, as the API spells them: `+1`, `eyes`, …"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_LATE, frozen=True, slots=True, kw_only=True)
 class Artifact:
     """A workflow artifact of the repository; any run, also a fork's, may have uploaded it."""
 
@@ -97,7 +100,7 @@ class Artifact:
     head_sha: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_LATE, frozen=True, slots=True, kw_only=True)
 class WorkflowRun:
     """A workflow run, with what decides whether its artifacts are trusted."""
 
@@ -113,7 +116,7 @@ class WorkflowRun:
     """Numbers of the open pull requests of its branch or commit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_LATE, frozen=True, slots=True, kw_only=True)
 class StartedRun:
     """A workflow run as GitHub reports it when it is started."""
 
@@ -121,7 +124,7 @@ class StartedRun:
     url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_LATE, frozen=True, slots=True, kw_only=True)
 class StoredArtifact:
     """An artifact of the current run, as the artifact service lists it."""
 
@@ -134,7 +137,7 @@ class StoredArtifact:
     job_backend: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_LATE, frozen=True, slots=True, kw_only=True)
 class GitCommit:
     """A commit object of the Git database API."""
 
@@ -143,7 +146,7 @@ class GitCommit:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_LATE, frozen=True, slots=True, kw_only=True)
 class DraftPullRequest:
     """A pull request opened by `propose`."""
 
@@ -158,7 +161,7 @@ class DraftPullRequest:
     """Name of its branch."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_LATE, frozen=True, slots=True, kw_only=True)
 class PullRequest:
     """A pull request under review."""
 
@@ -177,7 +180,7 @@ class PullRequest:
     base_ref: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_LATE, frozen=True, slots=True, kw_only=True)
 class PullRequestReview:
     """A review of a pull request."""
 
@@ -187,7 +190,7 @@ class PullRequestReview:
     trusted: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_LATE, frozen=True, slots=True, kw_only=True)
 class ReviewComment:
     """A comment on lines of a pull request."""
 
@@ -196,7 +199,7 @@ class ReviewComment:
     """Id of the first comment of its thread; None for the first one itself."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_LATE, frozen=True, slots=True, kw_only=True)
 class ReviewCommentDraft:
     """A review comment to be posted on the new side of the diff."""
 
@@ -206,7 +209,7 @@ class ReviewCommentDraft:
     body: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_LATE, frozen=True, slots=True, kw_only=True)
 class CodeScanningAnalysis:
     """An uploaded analysis, as code scanning lists it."""
 
@@ -218,7 +221,7 @@ class CodeScanningAnalysis:
     """Error of its processing; empty when there was none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_LATE, frozen=True, slots=True, kw_only=True)
 class CodeScanningAlert:
     """A code scanning alert raised by this package."""
 

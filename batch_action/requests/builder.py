@@ -174,9 +174,8 @@ MAX_GUIDELINES_CHARS = 20_000
 def shared_instructions(ctx: RunContext, head: str) -> str:
     """Return the system prompt that all requests about this commit share."""
     commit, guidelines = ctx.rules_commit_for(head), []
-    for name in ctx.settings.guidelines:
-        data = ctx.git.file_at(commit, name) if ctx.git.has_commit(commit) else None
-        if data:
+    for name in ctx.settings.guidelines if ctx.git.has_commit(commit) else ():
+        if data := ctx.git.file_at(commit, name):
             text = mask(data.decode("utf-8", "replace")[:MAX_GUIDELINES_CHARS].strip())[0]
             guidelines.append(f"### {name}\n\n{text}")
     facts = context_files.describe_licenses(ctx, head)

@@ -66,10 +66,13 @@ class Patterns:
     Unlike git, `!folder/` excludes the folder's files from an earlier `*.py`, too.
     """
 
-    def __init__(self, name: str, lines: Sequence[str]) -> None:
-        """Compile the patterns. Raises ConfigError, which names the setting and the pattern."""
+    def __init__(self, name: str, lines: Sequence[str], *, is_checked: bool = True) -> None:
+        """Check the patterns. Raises ConfigError, which names the setting and the pattern.
+
+        Without *is_checked* each is compiled only when a path has its literal text.
+        """
         self.lines = tuple(lines)
-        for line in self.lines:
+        for line in self.lines if is_checked else ():
             try:
                 _compile(line)
             except ValueError as error:
@@ -77,23 +80,21 @@ class Patterns:
                     f"{name}: {line!r} is not a valid pattern.",
                     fix="Write it as in a .gitignore file.",
                 ) from error
-        self._rules = tuple(
-            (longest_literal(line), re.compile(without_backtracking(regex.pattern)), include, line)
-            for line in reversed(self.lines)
-            for regex, include in [_compile(line)]
-            if regex is not None
-        )
+        self._rules = tuple((longest_literal(line), line) for line in reversed(self.lines))
 
     def match(self, path: str) -> tuple[bool | None, str]:
         """Return the deciding pattern, and False if it has `!`, None if there is none."""
         path = normalize_file(path)
-        for literal, regex, include, line in self._rules:
+        for literal, line in self._rules:
             # Thousands of paths meet hundreds of patterns: most end here.
-            if literal in path and regex.search(path):
-                return include, line
+            if literal in path:
+                regex, include = _compile(line)
+                if regex is not None and regex.search(path):
+                    return include, line
         return None, ""
 
 
+@cache
 def _compile(line: str) -> tuple[re.Pattern[str] | None, bool | None]:
     """Return a pattern's expression, None for a comment or an empty line, and False with `!`.
 
@@ -102,7 +103,8 @@ def _compile(line: str) -> tuple[re.Pattern[str] | None, bool | None]:
     pattern = GitIgnoreSpecPattern(line)
     if pattern.regex is None:
         return None, pattern.include
-    return re.compile(_NEGATED_CLASS.sub("[^/", pattern.regex.pattern)), pattern.include
+    regex = _NEGATED_CLASS.sub("[^/", pattern.regex.pattern)
+    return re.compile(without_backtracking(regex)), pattern.include
 
 
 def longest_literal(line: str) -> str:
@@ -251,4 +253,7 @@ def _name_secret_files(selection: Selection, *, hidden: bool) -> Iterator[str]:
 def _default_ignores() -> dict[SkipReason, Patterns]:
     data = (resources.files("batch_action.selection") / "default_ignores.toml").read_text("utf-8")
     patterns = tomllib.loads(data).items()
-    return {SkipReason(reason): Patterns("default", text.split()) for reason, text in patterns}
+    return {
+        SkipReason(reason): Patterns("default", text.split(), is_checked=False)
+        for reason, text in patterns
+    }

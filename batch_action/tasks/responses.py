@@ -73,7 +73,11 @@ class ResponseModel(BaseModel):
     """An immutable model without additional fields."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, json_schema_extra=_drop_titles
+        defer_build=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        json_schema_extra=_drop_titles,
     )
 
 

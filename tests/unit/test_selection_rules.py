@@ -1,12 +1,15 @@
 """Path rules, attributes, languages and risk."""
 
+import tomllib
+from importlib import resources
+
 import pytest
 
 from batch_action.errors import ConfigError
 from batch_action.models.files import ChangeType, FileChange, SkipReason
 from batch_action.selection import filters
 from batch_action.selection.paths import language_of, risk
-from batch_action.selection.patterns import PathRules, find_useless_patterns
+from batch_action.selection.patterns import PathRules, Patterns, find_useless_patterns
 from batch_action.tasks.registry import all_tasks
 
 R = SkipReason
@@ -261,3 +264,10 @@ def test_languages(path, text, language):
 def test_risk_orders(more, less):
     score = [risk(path, changed=changed, churn=churn) for path, changed, churn in (more, less)]
     assert score[0] > score[1] > 0
+
+
+def test_each_default_ignore_is_valid():
+    """A run compiles only those whose literal text a path has."""
+    file = resources.files("batch_action.selection") / "default_ignores.toml"
+    for reason, text in tomllib.loads(file.read_text("utf-8")).items():
+        assert Patterns(reason, text.split()).lines

@@ -1,5 +1,6 @@
 """The git repository under review, opened and read through GitPython."""
 
-from batch_action.clients.git.repository import GitRepo, may_be_same_text
+from batch_action.clients.git.repository import GitRepo
+from batch_action.clients.git.runner import may_be_same_text
 
 __all__ = ["GitRepo", "may_be_same_text"]

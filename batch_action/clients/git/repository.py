@@ -14,6 +14,7 @@ from batch_action.clients.git.runner import (
     complete_clone,
     git_error,
     is_commit_id,
+    may_be_same_text,
     parse_attributes,
     parse_messages,
     parse_numbered_changes,
@@ -96,10 +97,14 @@ class GitRepo:
 
     def has_commit(self, sha: str) -> bool:
         """Return whether the commit with this id, and its tree, are in this clone."""
-        return is_commit_id(sha) and all(
-            self.runner.call("cat-file", "-e", f"{sha}^{{{kind}}}")[0] == 0
-            for kind in ("commit", "tree")
-        )
+        if not is_commit_id(sha):
+            return False
+        # A missing one is named as such, or, in a partial clone, ends the call.
+        kinds = ("commit", "tree")
+        feed = _lines(f"{sha}^{{{kind}}}" for kind in kinds)
+        check = "--batch-check=%(objecttype)"
+        _, out, _ = self.runner.call("cat-file", check, feed=feed)
+        return tuple(out.decode("utf-8", "replace").split()) == kinds
 
     def is_ancestor(self, older: str, newer: str) -> bool | None:
         """Return whether `newer` descends from `older` (or is it); None when the clone cannot tell.
@@ -465,17 +470,6 @@ class GitRepo:
             for sha, data in self.blobs({sha for pair in alike for sha in pair})
         }
         return hunks | {pair: () for pair in alike if texts[pair[0]] == texts[pair[1]]}
-
-
-def may_be_same_text(changes: Sequence[LineChange]) -> bool:
-    """Return whether `normalize_line_ends` may make the two texts equal.
-
-    A byte order mark and line ends at the end make one change each.
-    """
-    return len(changes) <= 2 and all(  # noqa: PLR2004 - the beginning and the end
-        normalize_line_ends(change.removed) == normalize_line_ends(change.added)
-        for change in changes
-    )
 
 
 def _reason(stderr: str) -> str:

@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from batch_action.errors import ConfigError, advice
 from batch_action.models.files import ChangeType, FileChange, Hunk, LineChange
+from batch_action.text import normalize_line_ends
 
 if TYPE_CHECKING:
     from git.repo import Repo
@@ -143,7 +144,7 @@ class GitRunner:
             for part in ("objects", "refs"):
                 (folder / part).mkdir()
             (folder / "HEAD").write_text("ref: refs/heads/none\n")
-            (folder / "config").write_text(self._scratch_config())
+            (folder / "config").write_text(self._scratch_config)
             yield {
                 "GIT_DIR": name,
                 "GIT_INDEX_FILE": str(folder / "index"),
@@ -179,6 +180,7 @@ class GitRunner:
     def _alternates(self, folder: Path) -> str:
         return ":".join(filter(None, (_quote(folder), self._git.environment().get(ALTERNATES))))
 
+    @cached_property
     def _scratch_config(self) -> str:
         code, out, _ = self.call("rev-parse", "--show-object-format")
         if code == 0 and out.strip() == b"sha256":
@@ -364,6 +366,17 @@ def parse_numbered_changes(lines: Iterable[bytes]) -> Iterator[tuple[int, list[L
                 number, changes = int(line.rpartition(b"/")[2]), []
     if hunk is not None:
         yield number, [*changes, LineChange(hunk, b"".join(removed), b"".join(added))]
+
+
+def may_be_same_text(changes: Sequence[LineChange]) -> bool:
+    """Return whether `normalize_line_ends` may make the two texts equal.
+
+    A byte order mark and line ends at the end make one change each.
+    """
+    return len(changes) <= 2 and all(  # noqa: PLR2004 - the beginning and the end
+        normalize_line_ends(change.removed) == normalize_line_ends(change.added)
+        for change in changes
+    )
 
 
 def is_commit_id(text: str) -> bool:
