@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import get_args
@@ -65,7 +65,7 @@ def recover_batch(ctx: RunContext, session: LedgerSession) -> None:
             f"Anthropic shows {len(ids)} of the {state.total} results of batch {batch}.",
             fix="The next run tries again.",
         )
-    head, keys = _find_request_keys(ctx, ids)
+    head, keys = find_request_keys(ctx, ids)
     if not keys:
         raise ConfigError(
             f"`batch-id` {batch}: none of its {len(ids)} requests is one of task "
@@ -90,8 +90,14 @@ def _recovered_facts(state: BatchState, head: str, keys: list[RequestKey]) -> tu
     return intended, sent_fact(intended, 0, state)
 
 
-def _find_request_keys(ctx: RunContext, ids: list[str]) -> tuple[str, list[RequestKey]]:
-    """Return the newest commit that contains most of the files, and the keys of these ids."""
+def find_request_keys(
+    ctx: RunContext, ids: Sequence[str], *, is_exact: bool = True
+) -> tuple[str, list[RequestKey]]:
+    """Return the newest commit that contains most of the files, and the keys of these ids.
+
+    A request counts when its digest can be made here; if not *is_exact*, as for answers that a
+    person names, also when slug and blob fit one file only.
+    """
     matches = {name: match for name in ids if (match := CUSTOM_ID.fullmatch(name))}
     best: tuple[str, dict[str, list[FileChange]]] = ("", {})
     start = ctx.git.resolve(ctx.settings.head or "HEAD")
@@ -103,8 +109,16 @@ def _find_request_keys(ctx: RunContext, ids: list[str]) -> tuple[str, list[Reque
             break
     commit, candidates = best
     contexts = _ContextCandidates(ctx, commit)
-    keys = (_match_request_key(contexts, name, files) for name, files in candidates.items())
+    keys = (
+        _match_request_key(contexts, name, files)
+        or (None if is_exact or len(files) > 1 else _plain_key(name, files[0]))
+        for name, files in candidates.items()
+    )
     return commit, [key for key in keys if key is not None]
+
+
+def _plain_key(custom_id: str, file: FileChange) -> RequestKey:
+    return RequestKey(id=custom_id, path=file.path, blob=file.blob)
 
 
 def _candidate_files(

@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from batch_action.batches import lost_creates
 from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
-from batch_action.errors import AnthropicError, TransientError
+from batch_action.errors import AnthropicError, ConfigError, TransientError
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import PendingBatch
 from batch_action.models.findings import FileDraft, TaskResponse
@@ -18,6 +19,9 @@ from batch_action.models.requests import Outcome, OutcomeKind, Prices
 from batch_action.requests import pricing
 from batch_action.tasks.task import Task, UnreadableAnswerError
 from batch_action.text import format_age, format_time, plural
+
+if TYPE_CHECKING:  # the SDK takes long to import
+    from batch_action.clients.anthropic.results_file import ResultsFile
 
 LISTING_LAG = timedelta(minutes=15)
 """How long after a create Anthropic may not know a batch (anthropic-sdk-python issue 1432)."""
@@ -41,6 +45,7 @@ _NOT_THE_FILE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """Messages of such errors that are about account or model nevertheless."""
+ANSWERS_FOLDER = "answers"
 MAX_FAILURE_CHARS = 240
 INTERACTIVE_PREFIX = "interactive-"
 """No id of Anthropic's begins with it: such requests went through the Messages API."""
@@ -137,11 +142,34 @@ def _fetch_batch(ctx: RunContext, pending: PendingBatch) -> BatchResults | None:
     ctx.console.print(f"Batch {sent.batch} has ended: fetching {plural(len(ids), 'answer')}.")
     with ctx.console.progress("Downloading answers", len(ids)) as progress:
         outcomes = api.outcomes(state, ids, progress)
+    _keep(ctx, sent.batch, outcomes)
     batch_results = read_batch(ctx, pending, outcomes)
     if state.canceled and not pending.withdrawn:
         canceled = Withdrawn(batch=sent.batch, actor="", at=ctx.now())
         batch_results = replace(batch_results, facts=(canceled, *batch_results.facts))
     return batch_results
+
+
+def _keep(ctx: RunContext, batch: str, outcomes: "ResultsFile") -> None:
+    """Write the result lines of a batch to the folder of kept answers, if the settings say so.
+
+    Raises ConfigError: they cannot be written; the next run fetches them again.
+    """
+    if not ctx.settings.keep_answers:
+        return
+    try:
+        folder = ctx.runner.write_lines(ANSWERS_FOLDER, f"{batch}.jsonl", outcomes.lines())
+    except OSError as error:
+        raise ConfigError(
+            f"The answers of batch {batch} cannot be kept in the workspace: {error.strerror}.",
+            fix="Check the free disk space and the owner of the workspace.",
+        ) from None
+    ctx.runner.set_output("answers-folder", folder)
+    if ctx.github_context.private is not True:
+        ctx.warn(
+            f"`keep-answers`: the files in {folder} quote code and hold all findings, those about "
+            "security too. On a public repository, do not upload them as an artifact."
+        )
 
 
 def _report_missing(

@@ -48,11 +48,12 @@ def build_context(
 
 @contextmanager
 def build_contexts(
-    invocation: Invocation, *, flags: Mapping[str, Any], repo: str | None
+    invocation: Invocation, *, flags: Mapping[str, Any], repo: str | None, offline: bool = False
 ) -> Iterator[tuple[RunContext, ...]]:
     """Yield a context for each assignment, with its own settings; the clients are shared.
 
-    A task given as a flag is the only one. All clients are closed at the end. Raises ConfigError.
+    *offline*: nothing is connected to, and no webhook is known. A task given as a flag is
+    the only one. All clients are closed at the end. Raises ConfigError.
     """
     workspace = invocation.workspace(repo)
     runner = invocation.runner(workspace)
@@ -64,6 +65,8 @@ def build_contexts(
     if not context.from_fork:
         config_commit = rules_commit or reviewed_commit(flags, context, git)
     settings = _load_settings(invocation, flags, context, git, config_commit)
+    if offline:
+        settings = settings.model_copy(update={"slack_webhook_url": None, "webhook_url": None})
     job_tokens = [invocation.environ.get(name, "") for name in JOB_TOKENS]
     for secret in (*settings.secrets(), *job_tokens):
         runner.mask(secret)
@@ -77,15 +80,18 @@ def build_contexts(
             head = reviewed_commit(flags, context, git)
             patch = apply_patch(settings.patch_file, git, head, workspace, stack)
             rules_commit = rules_commit or head
-        github = _open_github(invocation, settings, context, runner, stack)
-        artifacts, problem = _open_artifacts(invocation, runner, stack)
+        github, api, artifacts, problem = None, None, None, ""
+        if not offline:
+            github = _open_github(invocation, settings, context, runner, stack)
+            api = open_anthropic(invocation.environ, settings, runner, stack, invocation.sleep)
+            artifacts, problem = _open_artifacts(invocation, runner, stack)
         ctx = RunContext(
             settings=settings,
             github_context=_complete_github_context(context, github, git),
             task=tasks[assignments[0].task],
             prices=_load_prices(settings),
             git=git,
-            anthropic=open_anthropic(invocation.environ, settings, runner, stack, invocation.sleep),
+            anthropic=api,
             github=github,
             artifacts=artifacts,
             artifacts_problem=problem,

@@ -22,6 +22,7 @@ from batch_action.cli.options import (
 )
 from batch_action.errors import ConfigError
 
+FILE = click.Path(exists=True, dir_okay=False)
 FOLDER = click.Path(exists=True, file_okay=False)
 
 
@@ -64,9 +65,27 @@ def submit(invocation: Invocation, **values: Any) -> int:
     *STATE_OPTIONS, *REPORT_OPTIONS, *SEND_OPTIONS, "max-attempts",
     example="--report issue --report sarif --wait-minutes 30",
 )  # fmt: skip
-def collect(invocation: Invocation, **values: Any) -> int:
+@click.option(
+    "--answers", metavar="FILE", multiple=True, type=FILE, help="Render these kept answers again"
+)
+@click.argument("more_answers", metavar="", nargs=-1, type=FILE)
+def collect(
+    invocation: Invocation,
+    *,
+    answers: tuple[str, ...],
+    more_answers: tuple[str, ...],
+    **values: Any,
+) -> int:
     """Fetch the results of ended batches and update the reports; sends no requests."""
-    return _execute("collect", invocation, values)
+    if more_answers and not answers:
+        raise click.UsageError("Files of answers follow --answers.")
+    if not answers:
+        return _execute("collect", invocation, values)
+    from batch_action.commands.kept_answers import render_kept_answers
+
+    values["report"] = values["report"] or ("summary", "files")
+    render = partial(render_kept_answers, paths=[*map(Path, answers + more_answers)])
+    return _execute("collect", invocation, values, render=render)
 
 
 @input_command(

@@ -47,7 +47,8 @@ def execute(name: str, invocation: Invocation, values: dict[str, Any], **options
         options["data"] = data
     contexts: tuple[RunContext, ...] = ()
     try:
-        with open_contexts(invocation, values.pop("repo"), values) as contexts:
+        is_offline = "render" in options
+        with open_contexts(invocation, values.pop("repo"), values, offline=is_offline) as contexts:
             return _run_command(name, contexts, invocation.report_error, **options)
     finally:
         if name not in REPORTING:
@@ -111,12 +112,14 @@ def open_demo_context(
 
 @contextmanager
 def open_contexts(
-    invocation: Invocation, repo: str | None, values: Mapping[str, Any]
+    invocation: Invocation, repo: str | None, values: Mapping[str, Any], *, offline: bool = False
 ) -> Iterator[tuple[RunContext, ...]]:
     """Yield a context for each task; at the end write what needs attention to the job summary."""
     with (
         _printed_calls(invocation),
-        build_contexts(invocation, flags=inputs_from_flags(values), repo=repo) as contexts,
+        build_contexts(
+            invocation, flags=inputs_from_flags(values), repo=repo, offline=offline
+        ) as contexts,
     ):
         try:
             yield contexts
@@ -209,6 +212,8 @@ def _commands_on_ledgers(
     name: str, **options: Any
 ) -> tuple[tuple[Callable[..., int], ...], FindOwner | None]:
     """Return the steps of a command, and which task runs them for `batch-id`."""
+    if "render" in options:
+        return (options["render"],), None
     if name == "submit":
         from batch_action.commands.submit import submit, submit_pull_requests
 

@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote
@@ -248,6 +248,22 @@ class Runner:
         folder.mkdir(exist_ok=True)
         self.chown_to_workspace_owner(folder)
         return folder.relative_to(self.workspace).as_posix()
+
+    def write_lines(self, folder: str, name: str, lines: Iterable[bytes]) -> str:
+        """Write a file of lines into a folder of result files; return the folder's relative path.
+
+        Other files in it stay. A link of either name is replaced, not followed.
+        """
+        place = self.results_folder() / Path(folder).name
+        if place.is_symlink() or place.is_file():
+            place.unlink()
+        place.mkdir(exist_ok=True)
+        temporary = place / f".{uuid.uuid4().hex}"
+        with temporary.open("wb") as file:
+            file.writelines(self._hide_bytes(line) + b"\n" for line in lines)
+        temporary.replace(place / Path(name).name)
+        self.chown_to_workspace_owner(place)
+        return place.relative_to(self.workspace).as_posix()
 
     def _hide_bytes(self, data: bytes) -> bytes:
         # Undecodable bytes stay as they are.

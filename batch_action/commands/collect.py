@@ -89,7 +89,7 @@ def publish_results(
     if done and not ctx.settings.dry_run:
         results.delete_batches(ctx, batch_results.facts)
     problem = (result.problem if result else None) or pull_request_results.problem
-    return _exit_code(ctx.runner, ctx.settings, published, problem or batch_results.failure)
+    return exit_code(ctx.runner, ctx.settings, published, problem or batch_results.failure)
 
 
 def _reported_issue(
@@ -119,15 +119,16 @@ def _collect_pull_request(
         if not ctx.settings.dry_run:
             spend.record(ctx, session.view_of(ctx.run))
     job_summary.report_collected(ctx, session, published)
-    return _exit_code(ctx.runner, ctx.settings, published, pull_request_results.problem)
+    return exit_code(ctx.runner, ctx.settings, published, pull_request_results.problem)
 
 
-def _exit_code(
+def exit_code(
     runner: Runner,
     settings: Settings,
     published: PublishResult | None,
     problem: BatchActionError | None,
 ) -> int:
+    """Return 1 for what `fail-on-severity` or `fail-on-verdict` names, else 0; raise a problem."""
     if problem is not None:
         raise problem
     if published is None:

@@ -278,11 +278,10 @@ class Settings(BaseModel):
         int, Field(ge=1, le=10), Input("How often to send a request that fails.")
     ] = 3
     delete_batches: Annotated[
-        bool,
-        Input(
-            "Delete a batch at Anthropic once its answers are delivered and saved; else Anthropic "
-            "keeps requests and results for 29 days."
-        ),
+        bool, Input("Delete a batch at Anthropic once its answers are saved, not after 29 days.")
+    ] = False
+    keep_answers: Annotated[
+        bool, Input("Write the answers that `collect` fetches to `.batch-action/answers/`, too.")
     ] = False
     wait_minutes: Annotated[
         float, Field(ge=0, le=1440), Input("How long `collect` waits for batches to end.", ACTION)

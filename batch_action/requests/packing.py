@@ -26,8 +26,12 @@ def slug(path: str, max_chars: int = 20) -> str:
 
 def custom_id(task: str, path: str, blob: str, request_digest: str) -> str:
     """Return `<task>-<slug of the path>-<blob>-<digest>`, which matches `CUSTOM_ID`."""
-    prefix = re.sub(r"[^A-Za-z0-9_-]+", "_", task)[:12]
-    return f"{prefix}-{slug(path)}-{blob[:12]}-{request_digest}"
+    return f"{task_prefix(task)}-{slug(path)}-{blob[:12]}-{request_digest}"
+
+
+def task_prefix(task: str) -> str:
+    """Return the beginning of a task's custom ids."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", task)[:12]
 
 
 def pack(

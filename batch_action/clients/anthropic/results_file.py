@@ -61,6 +61,12 @@ class ResultsFile(Mapping[str, Outcome]):
             self._offsets[number], self._lengths[number] = self._file.append(line), len(line)
             self._worths[number] = value
 
+    def lines(self) -> Iterator[bytes]:
+        """Yield the kept lines as they came, in their order."""
+        places = zip(self._offsets, self._lengths, self._worths, strict=True)
+        for offset, length in sorted((o, n) for o, n, value in places if value):
+            yield self._file.read(offset, length)
+
     def __getitem__(self, custom_id: str) -> Outcome:
         number = self._find(custom_id)
         if number is None or not self._worths[number]:
