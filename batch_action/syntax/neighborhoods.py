@@ -132,7 +132,7 @@ class _Window:
         for number in range(block_last + 1, min(header + MAX_SCOPE_LINES, len(self._lines)) + 1):
             self._read_to(number)
             indent = self._indents[number - self._first]
-            if indent is not None and indent <= outer:
+            if indent is not None and indent <= outer and not _continues(self._lines[number - 1]):
                 return
             holder, last = self._header_of(number), self._neighborhood(number)[1]
             if holder == header and self._holds_change(header, last):

@@ -1,10 +1,11 @@
 """Neighborhoods: the lines that a finding is judged by, and what touches them."""
 
+import random
 import sysconfig
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_action.syntax.neighborhoods import neighborhood, touched_lines
@@ -75,10 +76,11 @@ def test_neighborhoods(text, lines, scope):
     assert neighborhood(text.removesuffix("\n").split("\n"), *lines) == scope
 
 
-LINES = st.sampled_from(
-    ["def f():", "class A:", "x = 1", "", "}", "{", "]", ")", "fn b() {", "if x:", "/* a", "\r"]
-)
-TEXTS = st.lists(st.tuples(st.integers(0, 3), LINES), min_size=1, max_size=60)
+CODE = ["x = 1", "y()", ""]
+ODD = [
+    *("def f():", "class A:", "fn b() {", "function g(", "it('x', () => {", "} else {", "if x:"),
+    *("}", "{", "]", ")", "});", ") {", "\tx", "    ", "/* a", "\r"),
+]
 
 
 def touched_one_by_one(lines, changed):
@@ -91,10 +93,15 @@ def touched_one_by_one(lines, changed):
     }
 
 
-@given(TEXTS, st.integers(1, 5), st.sets(st.integers(1, 300), min_size=1, max_size=3))
-def test_touched_lines_are_those_whose_neighborhood_has_changed(pieces, times, changed):
-    lines = ["    " * depth + text for depth, text in pieces] * times
-    changed = {min(number, len(lines)) for number in changed}
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10**9))
+def test_touched_lines_are_those_whose_neighborhood_has_changed(seed):
+    dice = random.Random(seed)
+    lines = [
+        "    " * dice.choice([0, 0, 1, 1, 1, 2, 2, 3]) + dice.choice(dice.choice([CODE, CODE, ODD]))
+        for _ in range(dice.randint(1, 300))
+    ]
+    changed = {dice.randint(1, len(lines)) for _ in range(dice.randint(1, 4))}
     assert touched_lines(lines, changed) == touched_one_by_one(lines, changed)
 
 
