@@ -259,9 +259,9 @@ def serve(
 def action(invocation: Invocation) -> int:
     """Run as a GitHub action: inputs from INPUT_*, the command from `mode`."""
     from batch_action.cli.doctor import execute_doctor
-    from batch_action.cli.execution import execute_action, with_action_inputs
+    from batch_action.cli.execution import execute_action
 
-    invocation = with_action_inputs(invocation)
+    invocation = invocation.with_action_inputs()
     if invocation.action_inputs.get("mode") == "doctor":
         return execute_doctor(invocation, {"repo": None})
     return execute_action(invocation)

@@ -1,7 +1,7 @@
 """The config file: read from a commit, never from the working tree, and how far it counts."""
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,20 @@ from batch_action.errors import ConfigError
 from batch_action.models.github_context import GitHubContext
 
 DEFAULT_NAME = ".github/batch-action.yml"
+
+MISNAMED = (
+    ".github/batch-action.yaml",
+    "batch-action.yml",
+    "batch-action.yaml",
+    ".batch-action.yml",
+    ".batch-action.yaml",
+)
+
+
+def misnamed_files(git: GitRepo, commit: str, name: str) -> Iterator[str]:
+    """Yield a sentence about each file of a commit that looks like the config file *name*."""
+    for path in sorted(git.tree_blobs(commit, {*MISNAMED} - {name})):
+        yield f"{path} has no effect: the config file is {name}."
 
 
 def normalize_name(name: str, workspace: Path) -> str:

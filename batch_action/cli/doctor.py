@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from batch_action.cli import config_file
+from batch_action.cli import config_file, effects
 from batch_action.cli.execution import open_contexts
 from batch_action.cli.invocation import Invocation
 from batch_action.clients.github.errors import RefusedError
@@ -40,7 +40,10 @@ def execute_doctor(invocation: Invocation, values: dict[str, Any]) -> int:
             runner = invocation.runner(invocation.workspace(repo))
             code = report_unopened(runner, error, name, data, quiet=quiet)
         else:
-            surroundings = _surroundings(contexts[0], invocation.environ, tuple(problems))
+            surroundings = replace(
+                _surroundings(contexts[0], invocation.environ, tuple(problems)),
+                warnings=tuple(effects.find(contexts, invocation, values)),
+            )
             code = doctor(contexts, surroundings, data, quiet=quiet)
     if data is not None:
         invocation.output.data["checks"] = data

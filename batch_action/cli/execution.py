@@ -3,7 +3,6 @@
 The modules of a command are imported when it runs: those of `collect` take as long as a small plan.
 """
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -12,11 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batch_action.cli import effects
 from batch_action.cli.bootstrap import build_context, build_contexts
+from batch_action.cli.call_log import printed_calls
 from batch_action.cli.invocation import Invocation
 from batch_action.cli.options import inputs_from_flags
-from batch_action.clients.actions_runner import Runner, read_inputs
-from batch_action.clients.http import CALLS
 from batch_action.commands.each_task import (
     ErrorReporter,
     FindOwner,
@@ -49,6 +48,7 @@ def execute(name: str, invocation: Invocation, values: dict[str, Any], **options
     try:
         is_offline = "render" in options
         with open_contexts(invocation, values.pop("repo"), values, offline=is_offline) as contexts:
+            effects.warn(contexts, invocation, values, name)
             return _run_command(name, contexts, invocation.report_error, **options)
     finally:
         if name not in REPORTING:
@@ -82,15 +82,11 @@ def execute_evaluate(invocation: Invocation, values: dict[str, Any], **options: 
         return evaluate(contexts[0], data=data, **options)
 
 
-def with_action_inputs(invocation: Invocation) -> Invocation:
-    """Return the invocation with the inputs of the action."""
-    return replace(invocation, action_inputs=read_inputs(invocation.environ))
-
-
 def execute_action(invocation: Invocation) -> int:
     """Run the command of `mode` with the inputs of the action."""
     with open_contexts(invocation, None, {}) as contexts:
         context, mode = contexts[0].github_context, contexts[0].settings.mode
+        effects.warn(contexts, invocation, {}, mode)
         is_pull_request = context.event.startswith("pull_request")
         if is_pull_request and (context.from_fork or mode in ("run", "submit")):
             eligible = _reviewing_contexts(contexts)
@@ -116,7 +112,7 @@ def open_contexts(
 ) -> Iterator[tuple[RunContext, ...]]:
     """Yield a context for each task; at the end write what needs attention to the job summary."""
     with (
-        _printed_calls(invocation),
+        printed_calls(invocation),
         build_contexts(
             invocation, flags=inputs_from_flags(values), repo=repo, offline=offline
         ) as contexts,
@@ -128,31 +124,6 @@ def open_contexts(
             raise
         finally:
             job_summary.report_run_end(*contexts)
-
-
-@contextmanager
-def _printed_calls(invocation: Invocation) -> Iterator[None]:
-    """Print each HTTP call, with `--verbose`."""
-    if not invocation.output.verbose:
-        yield
-        return
-    handler = _CallPrinter(invocation.runner(invocation.workspace(None)))
-    CALLS.addHandler(handler)
-    CALLS.setLevel(logging.DEBUG)
-    try:
-        yield
-    finally:
-        CALLS.removeHandler(handler)
-        CALLS.setLevel(logging.NOTSET)
-
-
-class _CallPrinter(logging.Handler):
-    def __init__(self, runner: Runner) -> None:
-        super().__init__()
-        self._runner = runner
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._runner.log(record.getMessage())
 
 
 def _reviewing_contexts(contexts: Sequence[RunContext]) -> tuple[RunContext, ...]:

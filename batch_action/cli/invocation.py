@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -42,6 +42,12 @@ class Invocation:
     secrets: set[str] = field(default_factory=set)
     """What no text may contain; shared by all runners of this execution."""
     output: CommandOutput = field(default_factory=CommandOutput)
+
+    def with_action_inputs(self) -> "Invocation":
+        """Return the invocation with the inputs of the action."""
+        from batch_action.clients.actions_runner import read_inputs
+
+        return replace(self, action_inputs=read_inputs(self.environ))
 
     def workspace(self, repo: str | None) -> Path:
         """Return the folder of the repository; *repo* is the value of `--repo`."""

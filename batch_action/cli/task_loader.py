@@ -72,7 +72,10 @@ class TaskLoader:
                 *tasks,
                 *(f"{custom_name} (custom)" for custom_name in self._custom_task_names()),
             ]
-            raise ConfigError(f"`task` {name!r} does not exist.", fix=f"Tasks: {', '.join(known)}.")
+            raise ConfigError(
+                f"`task` {name!r} does not exist.",
+                fix=f"Tasks: {', '.join(known)}. Your own are Markdown files in {custom.FOLDER}.",
+            )
         return custom.parse(path, _text(path, data), tasks, name=name)
 
     def _read(self, path: str) -> bytes | None:

@@ -110,3 +110,33 @@ def test_on_the_command_line_only_another_commit_is_guarded(workflow: WorkflowHa
     result = workflow.cli(*argv, "--head", "feature")
     assert "over the cost limit" in result.stderr
     assert "`max-cost-usd` in .github/batch-action.yml of this commit" in result.stderr
+
+
+def test_what_has_no_effect_is_said_once_where_people_look(workflow: WorkflowHarness) -> None:
+    first = {CONFIG: "warm-minutes: 5\ndocumentation-style: complete\n"}
+    workflow.commit({**first, "batch-action.yml": "effort: low\n"})
+    workflow.commit({"a.js": BAD})
+    expected = [
+        "`warm-minutes` has no effect without `prompt-cache: warm`.",
+        "`fail-on-verdict` has no effect without the task `refactor-validation`.",
+        "batch-action.yml has no effect: the config file is .github/batch-action.yml.",
+    ]
+    result = workflow.run("run", fail_on_verdict="invalid")
+    assert [w for w in result.annotations("warning") if "no effect" in w] == expected
+    assert result.summary.count("has no effect") == len(expected)
+    environ = {"BATCH_ACTION_FAIL_ON_VERDICT": "invalid"}
+    typed = workflow.cli("plan", "--first-run", "last-commit", environ=environ)
+    assert [line for line in typed.stderr.splitlines() if "no effect" in line] == [
+        f"warning: {sentence}" for sentence in expected
+    ]
+    assert "no effect" not in workflow.cli("status").log
+    checked = workflow.cli("doctor", environ=environ)
+    assert "`warm-minutes` has no effect" in checked.stderr
+
+
+def test_an_installation_as_init_makes_it_has_nothing_without_effect(
+    workflow: WorkflowHarness,
+) -> None:
+    assert workflow.cli("init", "--repo", str(workflow.repo.path)).exit == 0
+    workflow.commit({"a.js": BAD})
+    assert "no effect" not in workflow.run("run").log

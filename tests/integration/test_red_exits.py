@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from batch_action.cli import execution
 from batch_action.errors import Interrupted
 from batch_action.models.findings import Verdict
 from tests.harness.workflow import BAD, WORSE, Result, WorkflowHarness
@@ -129,7 +128,7 @@ def raise_in_plan(error: BaseException) -> Step:
     def fail(*_args: object, **_options: object) -> int:
         raise error
 
-    return lambda place: place.monkeypatch.setitem(execution.COMMANDS, "plan", fail)
+    return lambda place: place.monkeypatch.setattr("batch_action.commands.plan.plan", fail)
 
 
 def give_verdicts(place: Place) -> None:

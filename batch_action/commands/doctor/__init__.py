@@ -45,6 +45,8 @@ class Surroundings:
     config_name: str
     problems: tuple[Check, ...] = ()
     """What was found while the contexts were opened."""
+    warnings: tuple[str, ...] = ()
+    """About the configuration."""
 
 
 def doctor(
@@ -122,7 +124,7 @@ def check_configuration(ctx: RunContext, surroundings: Surroundings, head: str) 
     """Check that the config file counts, and that its patterns match files."""
     name = surroundings.config_name
     empty = Selection(head=head, base=None, files=(), skipped=())
-    warnings = [*selection_warnings(ctx, empty)]
+    warnings = [*surroundings.warnings, *selection_warnings(ctx, empty)]
     if not ctx.runner.actions:
         warnings += uncommitted(ctx, head, name)
     yield from (warn("configuration", text) for text in warnings)
