@@ -251,6 +251,8 @@ class Validator:
             if existing is None
             else summary,
         )
+        if locator := self._test_locators.get(source.commit):
+            locator.add_draft(draft.path, text)
         return None
 
     def _target(self, source: GeneratedSource, path: str, existing_text: str | None) -> DraftTarget:
@@ -273,15 +275,8 @@ class Validator:
         if isinstance(layout, str):
             return target
         tests = locator.test_files(layout)
-        config, texts = suite.suites.pytest_config(path), {}
-        if layout.framework == "go":
-            texts = locator.package_texts(path)
-            folder = path.rpartition("/")[0]
-            texts |= {
-                p: file.text
-                for p, file in self.files.items()
-                if p.rpartition("/")[0] == folder and p != path
-            }
+        config = suite.suites.pytest_config(path)
+        names = locator.package_names(path) if layout.framework == "go" else {}
         return replace(
             target,
             tests=frozenset(test.path for test in tests if test.complete),
@@ -291,7 +286,7 @@ class Validator:
             or suite.accepts(path, layout.framework),
             function_patterns=config.functions,
             class_patterns=config.classes,
-            package_texts=tuple(texts.values()),
+            package_names=tuple(names.values()),
         )
 
     def _load_commit(self, commit: str) -> tuple[dict[str, FileChange], WritablePaths]:

@@ -455,8 +455,8 @@ class DraftTarget:
     """pytest's `python_functions`: beginnings of names, or patterns."""
     class_patterns: tuple[str, ...] = ("Test",)
     """pytest's `python_classes`."""
-    package_texts: tuple[str, ...] = ()
-    """Texts of the other files of the draft's Go package, drafts of this run included."""
+    package_names: tuple[tuple[str, frozenset[str]], ...] = ()
+    """Package and declared names of the other Go files in the draft's folder, drafts included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,8 +129,10 @@ class TestLocator:
     tree: dict[str, FileChange] = field(default_factory=dict)
     """Path to its entry; read from git unless given."""
     suite: SuiteLayout = field(init=False)
-    _packages: dict[str, dict[str, str]] = field(default_factory=dict)
-    """The texts of Go files by folder and path."""
+    _go_files: dict[str, dict[str, None]] = field(default_factory=dict)
+    """Paths of Go files by folder, filled when they are needed first."""
+    _go_names: dict[str, tuple[str, frozenset[str]]] = field(default_factory=dict)
+    """Package and declared names of the Go files that were read, by path."""
 
     def __post_init__(self) -> None:
         """Read the commit's tree and its package manifests."""
@@ -175,24 +177,33 @@ class TestLocator:
             names_of = self.suite.suites.pytest_config(target).unusual_names().items()
             return "".join(f"\nnames of {kind}: {', '.join(names)}" for kind, names in names_of)
         if framework == "go":
-            texts = self.package_texts(target)
-            names = {n for p, t in texts.items() if p.endswith("_test.go") for n in go_names(t)[1]}
-            listed = _at_most(sorted(n for n in names if "." not in n), MAX_TEST_NAMES)
+            declared = self.package_names(target, tests_only=True).values()
+            names = {name for _, of_file in declared for name in of_file if "." not in name}
+            listed = _at_most(sorted(names), MAX_TEST_NAMES)
             return f"\ntaken: {', '.join(listed)}" if listed else ""
         return ""
 
-    def package_texts(self, path: str) -> dict[str, str]:
-        """Return the texts of the other files of a file's Go package, by path."""
-        folder = path.rpartition("/")[0]
-        if folder not in self._packages:
-            blobs = {
-                p: entry.blob
-                for p, entry in self.tree.items()
-                if p.endswith(".go") and p.rpartition("/")[0] == folder
-            }
-            texts = _read_small(self.ctx.git, blobs.values(), self.ctx.settings.max_file_bytes)
-            self._packages[folder] = {p: decode(texts[b]) for p, b in blobs.items() if b in texts}
-        return {p: text for p, text in self._packages[folder].items() if p != path}
+    def package_names(
+        self, path: str, *, tests_only: bool = False
+    ) -> dict[str, tuple[str, frozenset[str]]]:
+        """Return package and declared names of the other Go files in a file's folder, by path."""
+        if not self._go_files:
+            for each in self.tree:
+                if each.endswith(".go"):
+                    self._go_files.setdefault(each.rpartition("/")[0], {})[each] = None
+        folder = self._go_files.get(path.rpartition("/")[0], {})
+        others = [p for p in folder if p != path and (p.endswith("_test.go") or not tests_only)]
+        unread = {p: self.tree[p].blob for p in others if p not in self._go_names}
+        texts = _read_small(self.ctx.git, unread.values(), self.ctx.settings.max_file_bytes)
+        for each, blob in unread.items():
+            self._go_names[each] = go_names(decode(texts.get(blob, b"")))
+        return {p: self._go_names[p] for p in others}
+
+    def add_draft(self, path: str, text: str) -> None:
+        """Count what a draft declares as declared by the package that it will be in."""
+        if path.endswith(".go") and self._go_files:
+            self._go_files.setdefault(path.rpartition("/")[0], {})[path] = None
+            self._go_names[path] = go_names(text)
 
     def test_files(self, layout: FileTests) -> tuple[ContextFile, ...]:
         """Return the existing tests: complete up to `MAX_TEST_CHARS`, then as names only."""

@@ -55,7 +55,7 @@ def _content_problem(draft: FileDraft, target: DraftTarget) -> str | None:
     if language == "go" and not _is_in_package_of(text, target.text):
         return "is in another package than the file"
     twice, before = (
-        treesitter.names_declared_twice(each, language, target.package_texts)
+        treesitter.names_declared_twice(each, language, target.package_names)
         for each in (text, old or "")
     )
     if twice := twice - before:

@@ -129,6 +129,24 @@ def test_a_go_package_and_pytest_options_are_told_and_kept(generation: WorkflowH
     assert "refused: has no test" in summary
 
 
+def test_two_drafts_of_one_go_package_declare_nothing_twice(generation: WorkflowHarness):
+    workflow = generation
+    workflow.commit(
+        {f"tool/{n}.go": f"package tool\n\nfunc {n.upper()}() int {{ return 1 }}\n" for n in "ab"}
+    )
+    workflow.run("submit")
+    text = GO_TEST.replace("package main", "package tool")
+
+    def answer(request):
+        path = path_of_request(request).replace(".go", "_test.go")
+        return {"files": [{"path": path, "text": text, "summary": "", "security": False}]}
+
+    workflow.answer(answer)
+    result = workflow.run("collect")
+    assert len(generated_files(workflow)) == 1
+    assert "refused: declares TestZero, which" in result.summary.replace("<wbr>", "")
+
+
 def test_of_a_long_test_file_only_the_names_are_sent(generation: WorkflowHarness):
     workflow = generation
     many = "".join(f"def test_{n}():\n    assert {n} == {n}\n\n\n" for n in range(2_500))

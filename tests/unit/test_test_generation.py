@@ -506,7 +506,11 @@ class TestCheckDraft:
     )  # fmt: skip
     def test_a_go_test_declares_nothing_that_its_package_has(self, declared, others, problem):
         text = f'package x\n\nimport "testing"\n\n{declared}\n'
-        go = {"framework": "go", "test_path": "x_test.go", "package_texts": tuple(others)}
+        go = {
+            "framework": "go",
+            "test_path": "x_test.go",
+            "package_names": tuple(map(treesitter.go_names, others)),
+        }
         result = check_draft("x_test.go", text, **go)
         assert (result is None) == (problem is None), result
         assert (problem or "") in (result or "")

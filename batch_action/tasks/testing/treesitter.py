@@ -110,10 +110,12 @@ def _package_names(root: Node) -> Iterator[str]:
     )
 
 
-def names_declared_twice(text: str, language: str, package_texts: Iterable[str]) -> set[str]:
+def names_declared_twice(
+    text: str, language: str, others: Iterable[tuple[str, frozenset[str]]]
+) -> set[str]:
     """Return the names that a test file declares twice, or its Go package declares, too.
 
-    Neither would compile. *package_texts*: the other files of the folder, of any package.
+    Neither would compile. *others*: package and names of the other files of a Go test's folder.
     """
     tree = treesitter.parse(text, language)
     if tree is None:
@@ -123,7 +125,7 @@ def names_declared_twice(text: str, language: str, package_texts: Iterable[str])
     taken: set[str] = set()
     if language == "go":
         own = _package_of(root)
-        taken = {name for p, names in map(go_names, package_texts) if p == own for name in names}
+        taken = {name for p, names in others if p == own for name in names}
     return {name for name, count in counts.items() if count > 1 or name in taken}
 
 
