@@ -55,6 +55,8 @@ def skip_reason(file: SourceFile) -> str | None:
     if file.language not in COMPARABLE_LANGUAGES:
         language = file.language or "this language"
         return f"code in {language} cannot be separated from its documentation"
+    if not file.lossless and "\ufffd" not in file.text:
+        return "its text is not sent as it is: UTF-16, or a long line of data"
     if not file.lossless or (file.language == "python" and not python.is_read_as_utf8(file.text)):
         return "its text is not all UTF-8"
     if problem := path_problem(file.path) or text_problem(file.text):

@@ -39,12 +39,14 @@ def _python_docstrings(text: str) -> Iterator[tuple[int, str]]:
         return
     if tree.body and ast.get_docstring(tree) is None:
         yield _first_line(tree.body[0]), '"""This module."""\n'
+    lines = text.split("\n")
     for node in ast.walk(tree):
         if not isinstance(node, Definition) or node.name.startswith("_"):
             continue
         first = _first_line(node.body[0])
         if ast.get_docstring(node) is None and first > _header_end(node):
-            indent = " " * node.body[0].col_offset
+            line = lines[first - 1]
+            indent = line[: len(line) - len(line.lstrip())]
             yield first, f'{indent}"""{_sentence(node.name)}."""'
 
 
