@@ -38,6 +38,7 @@ from batch_action.publishers.issue import publisher as issue
 from batch_action.publishers.issue_per_finding import publisher as issue_per_finding
 from batch_action.publishers.positions import resolve, sort_newest_first
 from batch_action.publishers.sarif import publisher as sarif
+from batch_action.requests.context_files import LicenseChecker
 from batch_action.text import plural
 
 PUBLISHERS: Mapping[str, Callable[[RunContext, frozenset[str], int | None], Publisher]] = {
@@ -225,7 +226,8 @@ def build_policy(
         recheck_requested=frozenset(request.fingerprint for request in view.open_recheck_requests),
         recheck_answered=frozenset(
             request.fingerprint for request in view.answered_recheck_requests(batch_ids)
-        ),
+        )
+        | LicenseChecker(ctx).satisfied(states.tracked.values(), report.commit),
         excluded=_list_excluded_paths(view, settings.max_attempts),
         reviewed_before=reviewed_before,
         shown_lines=view.shown_lines,

@@ -20,7 +20,7 @@ from batch_action.models.files import (
     SkipReason,
     SourceFile,
 )
-from batch_action.models.findings import RawFinding
+from batch_action.models.findings import OPEN_STATES, RawFinding, TrackedFinding
 from batch_action.models.licenses import LicensePolicy
 from batch_action.selection.content import MAX_PART_CHARS, decode, is_binary, is_lossless, read_text
 from batch_action.selection.paths import language_of
@@ -29,6 +29,7 @@ from batch_action.selection.reader import Candidates
 from batch_action.tasks import license_check
 from batch_action.tasks.license import notices, reuse
 from batch_action.tasks.license.headers import (
+    MISSING_HEADER,
     check_header,
     has_header,
     header_of,
@@ -332,6 +333,26 @@ class LicenseChecker:
         if reuse.needs_no_notice(path) or header_of(beside).satisfies(policy.header):
             required = False
         return check_header(text, language, policy, required=required)
+
+    def satisfied(self, known: Iterable[TrackedFinding], commit: str) -> frozenset[str]:
+        """Return the findings about missing headers that a later commit gives: in another file."""
+        missing = [
+            finding
+            for finding in known
+            if finding.category == MISSING_HEADER and finding.state in OPEN_STATES
+        ]
+        tree = self._tree(commit) if missing else {}
+        blobs = {f.anchor.path: tree[f.anchor.path].blob for f in missing if f.anchor.path in tree}
+        texts = _read_small(self.ctx.git, blobs.values(), self.ctx.settings.max_file_bytes)
+        return frozenset(
+            finding.fingerprint
+            for finding in missing
+            if (text := texts.get(blobs.get(path := finding.anchor.path, ""))) is not None
+            and not any(
+                raw.category == MISSING_HEADER
+                for raw in self.raw_findings(path, decode(text), commit)
+            )
+        )
 
     def _tree(self, commit: str) -> dict[str, FileChange]:
         if commit not in self.trees:

@@ -146,5 +146,8 @@ def test_headers_are_found_in_odd_files_and_missing_ones_have_a_life(
     expected = dict.fromkeys(without, "open") | {"gone.swift": "fixed", "headed.kt": "fixed"}
     expected["lib/moved.rb"] = expected.pop("moved.rb")
     assert missing(workflow) == expected
+    workflow.commit({"about_others.py.license": MIT})
+    assert missing(workflow) == expected | {"about_others.py": "fixed"}
+    assert workflow.requested_paths() == ["about_others.py.license"]
     blocks = [block.tracked for block in markers.parse_blocks(workflow.public_text)]
     assert not [b for b in blocks if b.state.name == "RECHECKING"], "each is settled"
