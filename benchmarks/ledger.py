@@ -9,13 +9,16 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from batch_action.ledger import codec
+from batch_action.ledger import codec, statistics
 from batch_action.ledger.compaction import compact
 from batch_action.ledger.view import LedgerView
+from batch_action.models.findings import Severity
 from batch_action.models.ledger import (
+    Changed,
     Collected,
     Fact,
     FileEntry,
+    FoundFinding,
     Intended,
     Ledger,
     RequestKey,
@@ -34,6 +37,9 @@ EMPTY = Ledger(repository="1", task="code-review")
 COMPACTED_EVERY = 365
 FAILED_EVERY = 50
 YEARS = 10
+FOUND_IN_A_RUN = 3
+OPEN_FINDINGS = 60
+RULES = 300
 LINEAR = 2.0
 """How many times as much a file may cost in a large ledger as in a small one."""
 
@@ -46,6 +52,7 @@ class History:
         self.every = every
         self.blobs: dict[str, str] = {}
         self.head: str | None = None
+        self.open: list[str] = []
         self.number = 0
         self.random = random.Random(1)
 
@@ -74,6 +81,7 @@ class History:
         )
         self.number += 1
         return (
+            self._changed(at + timedelta(seconds=8)),
             Selected(
                 head=self.head,
                 base=base,
@@ -85,6 +93,22 @@ class History:
             ),
             *self._batch(keys, at + timedelta(seconds=9), base),
         )
+
+    def _changed(self, at: datetime) -> Changed:
+        """Return what a run says of findings: three are new, and the oldest three are fixed."""
+        found = tuple(
+            FoundFinding(
+                fingerprint=self.sha()[:16],
+                rule=f"rule-{self.random.randrange(RULES)}",
+                category="bug",
+                severity=self.random.choice(list(Severity)),
+            )
+            for _ in range(FOUND_IN_A_RUN)
+        )
+        self.open += [finding.fingerprint for finding in found]
+        fixed, self.open = self.open[:-OPEN_FINDINGS], self.open[-OPEN_FINDINGS:]
+        run = f"{15_000_000_000 + self.number * 1_234_567}.1"
+        return Changed(at=at, run=run, found=found, became={"fixed": tuple(fixed)})
 
     def _batch(
         self, keys: tuple[RequestKey, ...], at: datetime, base: str | None
@@ -154,6 +178,7 @@ def seconds_to_use(ledger: Ledger) -> float:
     merge(EMPTY, decoded, decoded)
     view = LedgerView(decoded)
     _ = view.backlog(max_attempts=3), view.answered_ids
+    statistics.compute(view)
     return time.thread_time() - start
 
 

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from batch_action.ledger.view import LedgerView
-from batch_action.models.findings import Dismissal, FindingState, FindingStatus, can_be_muted
+from batch_action.models.findings import (
+    OPEN_STATES,
+    Dismissal,
+    FindingState,
+    FindingStatus,
+    Severity,
+    can_be_muted,
+)
 from batch_action.models.ledger import (
     Changed,
     Collected,
@@ -15,13 +22,14 @@ from batch_action.models.ledger import (
     Ending,
     Fact,
     FoundFinding,
+    HiddenFindings,
     Muted,
 )
 from batch_action.models.report import JudgedRule, MonthOfFindings, rule_checkbox_id
 from batch_action.text import slug
 
-HIDDEN = "security"
-"""The category of a security finding that is hidden; it has no rule."""
+HIDDEN = "hidden-security"
+"""The category of security findings that are hidden; they have no rule."""
 MIN_VERDICTS = 10
 """How many findings of a rule must have ended before the rule is judged."""
 MIN_FIXED_SHARE = 0.2
@@ -45,9 +53,10 @@ class FindingHistory:
 
     @property
     def days_to_fix(self) -> float | None:
-        """The days from the first report to the fix; None unless it is fixed."""
+        """The days from the first report to the fix; None unless it is known and fixed."""
         seconds = (self.since - self.found_at).total_seconds()
-        return seconds / 86_400 if self.now == "fixed" else None
+        is_known = self.now == "fixed" and self.finding.category != HIDDEN
+        return seconds / 86_400 if is_known else None
 
     @property
     def can_be_muted(self) -> bool:
@@ -98,12 +107,18 @@ def changes_of(
 ) -> tuple[Changed, ...]:
     """Return the fact about what these findings have become since the ledger's last one, if any.
 
-    *hides*: whether security findings are hidden, so that the ledger must not name their rule.
+    *hides*: whether security findings are hidden, so that the ledger only counts them.
     """
+    visible: list[FindingStatus] = []
+    hidden: list[FindingStatus] = []
+    for status in statuses:
+        (hidden if hides and status.tracked.security else visible).append(status)
+    counts = _count_hidden(hidden)
+    is_same = counts == HiddenFindings(open=_hidden_open(view))
     before = {fingerprint: now for fingerprint, (_, now, _) in _endings(view).items()}
     found: list[FoundFinding] = []
     became: dict[Ending, list[str]] = {}
-    for status in statuses:
+    for status in visible:
         tracked, now = status.tracked, _ending_of(status)
         known = before.get(tracked.fingerprint)
         if now is None or now == known:
@@ -111,20 +126,80 @@ def changes_of(
         if known is not None:
             became.setdefault(now, []).append(tracked.fingerprint)
         elif now == "open":
-            hidden = hides and tracked.security
             found.append(
                 FoundFinding(
                     fingerprint=tracked.fingerprint,
-                    rule="" if hidden else slug(tracked.rule),
-                    category=HIDDEN if hidden else slug(tracked.category) or "other",
+                    rule=slug(tracked.rule),
+                    category=slug(tracked.category) or "other",
                     severity=tracked.severity,
                     security=tracked.security,
                 )
             )
-    if not (found or became):
+    if is_same and not (found or became):
         return ()
     sorted_names = {name: tuple(sorted(became[name])) for name in sorted(became)}
-    return (Changed(at=at, run=run, found=tuple(found), became=sorted_names),)
+    return (
+        Changed(
+            at=at,
+            run=run,
+            found=tuple(found),
+            became=sorted_names,
+            hidden=None if is_same else counts,
+        ),
+    )
+
+
+def _count_hidden(statuses: Iterable[FindingStatus]) -> HiddenFindings:
+    """Count what this run has changed, which a run that is published again counts again."""
+    new = Counter(s.tracked.state for s in statuses if s.changed)
+    endings = Counter(_ending_of(s) for s in statuses if s.changed)
+    return HiddenFindings(
+        found=new[FindingState.NEW],
+        fixed=endings["fixed"],
+        closed=endings["closed"],
+        back=new[FindingState.BACK],
+        open=sum(s.tracked.state in OPEN_STATES for s in statuses),
+    )
+
+
+def _hidden_facts(view: LedgerView) -> list[tuple[datetime, HiddenFindings]]:
+    facts = sorted(view.facts(Changed), key=lambda x: (x.at, x.run))
+    return [(fact.at, fact.hidden) for fact in facts if fact.hidden]
+
+
+def _hidden_open(view: LedgerView) -> int:
+    facts = _hidden_facts(view)
+    return facts[-1][1].open if facts else 0
+
+
+def _hidden_histories(view: LedgerView) -> Iterator[FindingHistory]:
+    """Yield as many findings as are counted; which of them was fixed is not known."""
+    finding = FoundFinding(
+        fingerprint="0" * 16, rule="", category=HIDDEN, severity=Severity.LOW, security=True
+    )
+    open_since: list[datetime] = []
+    ended: list[FindingHistory] = []
+    for at, counts in _hidden_facts(view):
+        for item in [x for x in reversed(ended) if x.now != "dismissed"][: counts.back]:
+            ended.remove(item)
+            open_since.append(item.found_at)
+        open_since += [at] * max(counts.found, _missing(counts, len(open_since)))
+        # What is not open any more without a fix was dismissed or accepted.
+        rest = len(open_since) - counts.fixed - counts.closed - counts.open
+        for now, number in (
+            ("fixed", counts.fixed),
+            ("closed", counts.closed),
+            ("dismissed", max(0, rest)),
+        ):
+            ended += [FindingHistory(finding, since, now, at) for since in open_since[:number]]
+            del open_since[:number]
+    yield from ended
+    yield from (FindingHistory(finding, since, "open", since) for since in open_since)
+
+
+def _missing(counts: HiddenFindings, known: int) -> int:
+    """Return how many findings must be new, whatever an older ledger has lost."""
+    return counts.fixed + counts.closed + counts.open - known
 
 
 def _ending_of(status: FindingStatus) -> Ending | None:
@@ -170,6 +245,7 @@ def histories(view: LedgerView) -> Iterator[FindingHistory]:
             )
         else:
             yield FindingHistory(finding, found_at, now, since)
+    yield from _hidden_histories(view)
 
 
 def compute(view: LedgerView) -> Statistics:
@@ -235,9 +311,13 @@ def _month(moment: datetime) -> str:
 
 
 def last_month(view: LedgerView, now: datetime) -> MonthOfFindings | None:
-    """Return the last complete month; None if no finding was found or ended in it."""
+    """Return the last complete month; None if no finding was found or ended in it.
+
+    Without hidden findings: this is for everybody to read.
+    """
     before = _month(now.replace(day=1) - timedelta(days=1))
-    months = {month.month: month for month in _months(list(histories(view)), view.facts(Collected))}
+    visible = [item for item in histories(view) if item.finding.category != HIDDEN]
+    months = {month.month: month for month in _months(visible, view.facts(Collected))}
     month = months.get(before)
     return month if month and (month.found or month.fixed or month.dismissed) else None
 

@@ -237,8 +237,7 @@ class FoundFinding(LedgerModel):
     """A finding as the statistics count it: without its place and its wording."""
 
     fingerprint: Fingerprint
-    rule: Annotated[str, Field(pattern=r"^[a-z0-9-]{0,60}$")] = ""
-    """Empty for a security finding that is hidden."""
+    rule: Annotated[str, Field(pattern=r"^[a-z0-9-]{0,60}$")]
     category: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,60}$")]
     severity: Severity
     security: bool = False
@@ -249,6 +248,18 @@ Ending = Literal["open", "fixed", "closed", "accepted"]
 not report it; `accepted` by a comment in the code or the baseline file; `open` again."""
 
 
+class HiddenFindings(LedgerModel):
+    """Numbers of the security findings that are hidden: a fingerprint would give away the code."""
+
+    found: Count = 0
+    fixed: Count = 0
+    closed: Count = 0
+    back: Count = 0
+    """Open again after they were fixed or closed."""
+    open: Count = 0
+    """How many are open after the run; the others are events of it."""
+
+
 class Changed(BaseFact, key=("at", "run")):
     """Findings were new in this run, or became something else."""
 
@@ -257,6 +268,7 @@ class Changed(BaseFact, key=("at", "run")):
     run: str
     """`<run id>.<attempt>`, or `local`."""
     found: tuple[FoundFinding, ...] = ()
+    hidden: HiddenFindings | None = None
     became: dict[Ending, tuple[Fingerprint, ...]] = Field(default_factory=dict)
 
 

@@ -25,6 +25,7 @@ from batch_action.models.ledger import (
     Collected,
     Dismissed,
     FoundFinding,
+    HiddenFindings,
     Ledger,
     Muted,
     Usage,
@@ -189,14 +190,42 @@ def changes(
     return statistics.changes_of(view, statuses(findings), at=at, run="1.1", hides=hides)
 
 
-def test_hidden_security_findings_have_no_rule():
-    findings = [tracked(rule, rule) for rule in RULES]
-    (hidden,) = changes(EMPTY, findings, 1, hides=True)
-    assert [f.rule for f in hidden.found] == ["loose-equality", "magic-number", ""]
-    assert "sql" not in hidden.model_dump_json().lower()
-    computed = statistics.compute(LedgerView(ledger(hidden)))
-    assert computed.by_category["security"].found == 1
+def test_hidden_security_findings_are_counted_and_never_named():
+    """A fingerprint is a hash of public code: anybody could find out what it is about."""
+    known, findings = EMPTY, {}
+
+    def run(day: int, changed: bool = True, **states: FindingState) -> None:
+        nonlocal known
+        for name, state in states.items():
+            new = tracked(name, "SQL injection", state)
+            fixed = closed(new, changed=True) if state is FindingState.FIXED else new
+            findings[name] = FindingStatus(tracked=fixed, finding=None, changed=changed)
+        at = START + timedelta(days=day)
+        view = LedgerView(known)
+        facts = statistics.changes_of(view, findings.values(), at=at, run="1.1", hides=True)
+        known = known.add(*facts)
+        for name, status in findings.items():
+            findings[name] = replace(status, changed=False)
+
+    visible = tracked("visible", "magic-number")
+    known = known.add(*changes(known, [visible, tracked("x", "loose-equality")], 1, hides=True))
+    run(1, a=FindingState.NEW, b=FindingState.NEW, c=FindingState.NEW, d=FindingState.NEW)
+    before = known
+    run(2)
+    assert known == before, "nothing has changed"
+    run(3, a=FindingState.FIXED, b=FindingState.FIXED)
+    run(4, changed=False, c=FindingState.DISMISSED)
+    run(5, b=FindingState.BACK, e=FindingState.NEW)
+    text = known.model_dump_json()
+    assert "sql" not in text.lower()
+    assert not any(status.tracked.fingerprint in text for status in findings.values())
+    computed = statistics.compute(LedgerView(known))
+    counts = computed.by_category[statistics.HIDDEN]
+    assert (counts.found, counts.now) == (5, ending(fixed=1, dismissed=1, open=3))
+    assert counts.median_days_to_fix is None
     assert [rule for _, rule in computed.by_rule] == ["loose-equality", "magic-number"]
+    assert computed.total.found == 7
+    assert statistics.judge_rules(LedgerView(known)) == ()
 
 
 _names = st.sampled_from([f"{n:016x}" for n in range(4)])
@@ -212,6 +241,8 @@ _changed = st.builds(
     at=st.integers(0, 5).map(lambda n: START + timedelta(hours=n)),
     run=st.sampled_from(["1.1", "2.1"]),
     found=st.lists(_found, max_size=2).map(tuple),
+    hidden=st.none()
+    | st.builds(HiddenFindings, **dict.fromkeys(HiddenFindings.model_fields, st.integers(0, 3))),
     became=st.dictionaries(
         st.sampled_from(["open", "fixed", "closed", "accepted"]),
         st.lists(_names, max_size=2).map(tuple),
@@ -228,7 +259,9 @@ def test_each_finding_counts_once_in_whatever_order_ledgers_are_merged(facts, cu
     computed = statistics.compute(LedgerView(merge(*parts)[0]))
     assert computed == statistics.compute(LedgerView(whole))
     assert sum(computed.total.now.values()) == computed.total.found
-    assert computed.total.found == len({f.fingerprint for x in whole.facts for f in x.found})
+    named = {f.fingerprint for x in whole.facts for f in x.found}
+    hidden = computed.by_category.get(statistics.HIDDEN)
+    assert computed.total.found == len(named) + (hidden.found if hidden else 0)
 
 
 def decided(
