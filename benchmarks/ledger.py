@@ -60,6 +60,11 @@ class History:
         """Return a made-up object id."""
         return f"{self.random.getrandbits(160):040x}"
 
+    def _shown(self) -> str:
+        """Return two ranges of lines, as most excerpts have at most."""
+        first, second = sorted(self.random.sample(range(1, 900), 2))
+        return f"{first}-{first + 20},{second + 30}-{second + 60}"
+
     def run(self, files: int) -> tuple[Fact, ...]:
         """Return all facts of one run that reviews so many files, and whose batch was collected."""
         at = START + self.number * self.every
@@ -76,6 +81,7 @@ class History:
                 id=packing.custom_id("code-review", x.path, x.blob, digest(x.path, x.blob)),
                 path=x.path,
                 blob=x.blob,
+                shown=self._shown(),
             )
             for x in entries
         )

@@ -55,7 +55,7 @@ class RequestKey(LedgerModel):
     old_blob: Sha | None = None
     """The blob that the request compares with."""
     shown: LineRanges | None = None
-    """The lines of the file that the request shows, empty if they are not known; None: all."""
+    """The lines that the request shows around what changed, empty if unknown; None: the file."""
 
 
 class Usage(LedgerModel):

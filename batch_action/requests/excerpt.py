@@ -81,7 +81,7 @@ class FileText:
         return all(covers(shown, *run) for run in runs(self._touched))
 
     def render(self, part: FilePart) -> tuple[str, set[int] | None]:
-        """Return the request about this part, and the lines that it shows; None: all of them."""
+        """Return the request about this part, and what it shows around the changes; None: all."""
         whole = prompt.user_text(self.file, part)
         if self.mode == "file" or not self.file.hunks:
             return whole, None
@@ -92,7 +92,17 @@ class FileText:
         if len(least.encode()) > allowed:
             return whole, None  # No need to parse it.
         text = prompt.user_text(self.file, part, self._shown)
-        return (text, self._shown) if len(text.encode()) <= allowed else (whole, None)
+        return (text, self._around_changes) if len(text.encode()) <= allowed else (whole, None)
+
+    @cached_property
+    def _around_changes(self) -> set[int]:
+        """The lines that are shown in a row with touched ones: all that an answer may close."""
+        return {
+            number
+            for first, last in runs(self._shown)
+            if not self._touched.isdisjoint(range(first, last + 1))
+            for number in range(first, last + 1)
+        }
 
     @cached_property
     def _touched(self) -> set[int]:
@@ -105,7 +115,7 @@ class FileText:
     @cached_property
     def _shown(self) -> set[int]:
         file = self.file
-        return choose_lines(file.text, file.language, self._hunks, file.diff)
+        return _choose(file.text, file.language, self._changed, self._touched, file.diff)
 
     @property
     def _hunks(self) -> Sequence[Hunk]:
@@ -125,8 +135,14 @@ def choose_lines(text: str, language: str, hunks: Sequence[Hunk], diff: str = ""
         hunks: what changed, counted as git counts.
         diff: the change as a unified diff, for the names of what was removed; may be empty.
     """
-    lines = lines_of(text)
-    chooser = _Chooser(lines, outline_of(text, language), changed_lines(hunks, len(lines)))
+    changed = changed_lines(hunks, len(lines_of(text)))
+    return _choose(text, language, changed, touched_lines(lines_of(text), changed), diff)
+
+
+def _choose(
+    text: str, language: str, changed: Collection[int], touched: Collection[int], diff: str
+) -> set[int]:
+    chooser = _Chooser(lines_of(text), outline_of(text, language), changed, touched)
     return chooser.choose({m["name"] or m["value"] for m in _REMOVED_NAME.finditer(diff)})
 
 
@@ -146,12 +162,13 @@ class _Chooser:
     lines: Sequence[str]
     outline: Outline
     changed: Collection[int]
+    touched: Collection[int]
+    """The lines whose neighborhood has changed: an answer that does not repeat a finding there
+    closes it."""
 
     def choose(self, removed_names: Collection[str]) -> set[int]:
         """Return the numbers of the lines to show."""
-        # A known finding in these lines counts as fixed when an answer does not repeat it.
-        shown = touched_lines(self.lines, self.changed)
-        shown.update(_widen(self.changed, CONTEXT_LINES))
+        shown = {*self.touched, *_widen(self.changed, CONTEXT_LINES)}
         loose = {n for n in self.changed if not any(map(self._is_block, self._around(n)))}
         shown.update(_widen(loose, LOOSE_CONTEXT_LINES))
         shown.update(self._head(), self.outline.imports)

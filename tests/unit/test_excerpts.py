@@ -419,7 +419,9 @@ def check_excerpt(text, hunks, language):
             shown = shown_lines(request)
             assert (numbers is None) is (request == whole)
             # Of many empty lines only some are numbered.
-            assert numbers is None or shown.keys() <= numbers
+            seen = everything.keys() if numbers is None else numbers & everything.keys()
+            assert touched & everything.keys() <= seen
+            assert all(n in shown for n in seen if everything[n])
             assert (request, numbers) == FileText(file, mode, 6_000).render(part)
             assert len(request.encode()) <= len(whole.encode())
             assert shown.items() <= everything.items()
