@@ -11,6 +11,8 @@ from functools import cache
 from importlib import resources
 from string import ascii_letters, digits
 
+from batch_action.text import any_of
+
 MASK = "•"
 
 _WINDOW_CHARS = 4096
@@ -176,11 +178,7 @@ def _formats() -> tuple[list[tuple[str, re.Pattern[str]]], list[tuple[str, re.Pa
 @cache
 def _any_prefix() -> re.Pattern[str]:
     """Return what finds the prefix of one of our formats where it begins a word."""
-    by_letter: dict[str, list[str]] = {}
-    for prefix, _ in _formats()[0]:
-        by_letter.setdefault(prefix[0], []).append(re.escape(prefix[1:]))
-    letters = "|".join(f"{x}(?:{'|'.join(rests)})" for x, rests in by_letter.items())
-    return re.compile(f"[^A-Za-z0-9](?:{letters})")
+    return re.compile(f"[^A-Za-z0-9](?:{any_of(prefix for prefix, _ in _formats()[0])})")
 
 
 _WORDS = (*_SHORT_VALUES, *filter(None, (word for _, word, _ in _TRIGGERS.values())))
@@ -195,6 +193,8 @@ def mask(text: str, path: str = "") -> tuple[str, int]:
     Line ends inside a secret stay, so no line changes its number or its length. Masking a masked
     text changes nothing. `path`: of a configuration file, assigned literals are masked as well.
     """
+    if not may_have_secret(text, path):
+        return text, 0
     lower = text.lower()
     if len(lower) != len(text):  # some letters become longer, which would shift offsets
         lower = text.translate(_LOWER)

@@ -7,7 +7,6 @@ from functools import cache
 from importlib import resources
 
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
-from pathspec.util import normalize_file
 
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
@@ -15,7 +14,7 @@ from batch_action.errors import ConfigError
 from batch_action.models.files import Selection, SkipKind, SkippedFile, SkipReason
 from batch_action.selection.paths import is_prose, is_test_path, language_of
 from batch_action.tasks.task import ContextNeeds
-from batch_action.text import plural
+from batch_action.text import any_of, plural
 
 ABOUT_NO_CODE = (SkipReason.DATA, SkipReason.PROSE)
 """These ignores hold for the tasks about code only."""
@@ -84,7 +83,7 @@ class Patterns:
 
     def match(self, path: str) -> tuple[bool | None, str]:
         """Return the deciding pattern, and False if it has `!`, None if there is none."""
-        path = normalize_file(path)
+        path = path[1:] if path.startswith("/") else path.removeprefix("./")
         for literal, line in self._rules:
             # Thousands of paths meet hundreds of patterns: most end here.
             if literal in path:
@@ -159,7 +158,9 @@ class PathRules:
         ignored, pattern = self._ignored.match(path)
         if ignored:
             return skipped(SkipReason.PATHS_IGNORE, pattern)
-        for reason, defaults in _default_ignores().items() if ignored is None else ():
+        if ignored is not None or not _default_literals().search(path):
+            return None
+        for reason, defaults in _default_ignores().items():
             matches, pattern = defaults.match(path)
             if matches and not (reason in ABOUT_NO_CODE and self._reads(reason, path, chosen)):
                 return skipped(reason, pattern, SkipKind.NAME)
@@ -257,3 +258,10 @@ def _default_ignores() -> dict[SkipReason, Patterns]:
         SkipReason(reason): Patterns("default", text.split(), is_checked=False)
         for reason, text in patterns
     }
+
+
+@cache
+def _default_literals() -> re.Pattern[str]:
+    """Return what finds the literal text of a default ignore: most paths have none."""
+    lines = [line for patterns in _default_ignores().values() for line in patterns.lines]
+    return re.compile(any_of(map(longest_literal, lines)))
