@@ -98,7 +98,10 @@ _LABELLED = frozenset({"c", "cpp", "csharp", "objectivec", "cuda", "java"})
 
 def outline_by_indentation(text: str, language: str) -> Outline:
     r"""Return the outline of any text, read by its indentation; only `\n` ends a line."""
-    reader = _IndentationReader(lines=text.split("\n"), language=language)
+    lines = text.split("\n")
+    if lines[-1] == "":  # it ends the last line
+        lines.pop()
+    reader = _IndentationReader(lines=lines, language=language)
     inside = _continuation_lines(text, language)
     for number, line in enumerate(reader.lines, 1):
         content = line.lstrip()

@@ -549,3 +549,11 @@ def test_the_cost_is_linear(language):
         lambda: choose_lines(many, language, (changed_at(20),)),
         lambda: choose_lines(few, language, (changed_at(20),)),
     )
+
+
+def test_a_string_that_is_not_closed_ends_with_the_text():
+    text = 'def first():\n    return 1\n\n\ndef last():\n    """No end.\n'
+    (_, last) = outline_of(text, "python").definitions
+    assert (last.first, last.last) == (5, 6)
+    hunk = Hunk(old_start=5, old_lines=1, new_start=6, new_lines=1)
+    assert 6 in choose_lines(text, "python", [hunk])
