@@ -130,7 +130,8 @@ class InputCommand(click.Command):
         for option in self.get_params(ctx):
             name = (option.name or "").replace("_", "-")
             is_shown = show_all or name in ORDINARY or not isinstance(option, InputOption)
-            if is_shown and (record := option.get_help_record(ctx)):
+            is_flag = isinstance(option, click.Option)
+            if is_flag and is_shown and (record := option.get_help_record(ctx)):
                 rows[SECTION_OF.get(name, "How it runs")].append(record)
         width = min(28, max(len(flag) for records in rows.values() for flag, _ in records))
         for title, records in rows.items():

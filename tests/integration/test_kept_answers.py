@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 
@@ -85,6 +86,44 @@ def test_the_lines_are_kept_as_they_came_and_the_folder_is_an_output(workflow):
     result = workflow.run("collect")
     assert "answers-folder" not in result.outputs
     assert not kept_file(workflow).exists()
+
+
+def test_a_link_is_replaced_and_a_folder_in_the_way_loses_no_answer(workflow):
+    target = workflow.folder / "elsewhere"
+    target.mkdir()
+    workflow.commit({CONFIG: "keep-answers: true\n", **FILES})
+    workflow.run("submit")
+    folder = workflow.repo.path / ".batch-action/answers"
+    folder.parent.mkdir(exist_ok=True)
+    folder.symlink_to(target)
+    assert workflow.run("collect", dry_run="true").exit == 0
+    assert kept_file(workflow).is_file()
+    assert not folder.is_symlink()
+    assert [*target.iterdir()] == []
+    kept_file(workflow).unlink()
+    kept_file(workflow).mkdir()
+    result = workflow.run("collect")
+    assert result.exit == 2
+    assert "cannot be kept in the workspace: Is a directory." in result.annotations("error")[0]
+    assert workflow.issues == []
+    kept_file(workflow).rmdir()
+    assert workflow.run("collect").outputs["status"] == "collected"
+    assert kept_file(workflow).is_file()
+    assert len(workflow.batches) == 1
+
+
+def test_a_first_run_that_was_limited_stays_limited(workflow):
+    """With the ledger; without it, nothing tells that it was the first run."""
+    files = {f"src/f{n:02}.js": BAD.replace("run", f"run{n}") for n in range(12)}
+    workflow.commit({CONFIG: "keep-answers: true\nfirst-run-limit: 5\n", **files})
+    workflow.cli("submit", "--first-run", "all")
+    workflow.cli("collect", "--report", "summary,files")
+    first = findings(workflow)
+    assert again(workflow, str(kept_file(workflow))).exit == 0
+    assert findings(workflow) == first
+    shutil.rmtree(workflow.repo.path / ".batch-action/state")
+    assert again(workflow, str(kept_file(workflow))).exit == 0
+    assert len(findings(workflow)) > len(first)
 
 
 def test_rendering_again_gives_the_same_findings_and_other_thresholds_others(workflow, nobody):
