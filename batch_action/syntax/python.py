@@ -53,6 +53,9 @@ _NUMPY_SECTION = re.compile(
     r"^[ \t]*[A-Z][a-z]+(?: [A-Z][a-z]+)?[ \t]*\n[ \t]*-{4,}[ \t]*$", re.MULTILINE
 )
 """`Parameters` and a line below it: what follows are names and types, `x : int`."""
+_GRAMMAR_TOOLS = frozenset({"ply", "yacc", "lex"})
+_GRAMMAR_RULE = re.compile(r"[pt]_")
+"""Functions whose docstrings, new ones too, are rules: https://ply.readthedocs.io/en/latest/ply.html"""
 _Position = tuple[int, int]
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -172,6 +175,7 @@ def _extract_code(tree: ast.Module, text: str) -> _ParsedCode:
                 found.append(directive)
         elif token.type not in _LAYOUT and not any(a <= token.start < b for a, b in spans):
             tokens.append(token.string)
+    has_grammar = not _GRAMMAR_TOOLS.isdisjoint(tokens)
     _remove_string_statements(tree)
     return _ParsedCode(
         structure=ast.dump(tree),
@@ -179,7 +183,11 @@ def _extract_code(tree: ast.Module, text: str) -> _ParsedCode:
         directives=tuple(found),
         comments=tuple(comments),
         docstrings=docstrings,
-        read_by_others=tuple(map(_is_read_by_others, documented, docstrings)),
+        read_by_others=tuple(
+            _is_read_by_others(node, docstring)
+            or (has_grammar and _GRAMMAR_RULE.match(getattr(node, "name", "")) is not None)
+            for node, docstring in zip(documented, docstrings, strict=True)
+        ),
         reads_docstrings="__doc__" in tokens or "docopt" in tokens,
     )
 
