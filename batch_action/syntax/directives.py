@@ -63,10 +63,14 @@ _GO = re.compile(
 )
 """https://go.dev/doc/comment#syntax, https://pkg.go.dev/cmd/compile#hdr-Compiler_Directives."""
 _ANYWHERE = re.compile(
-    r"@(?:not-)?generated\b|\bnoinspection\b|\bDO NOT EDIT\b|\bDeprecated:|\bLocal Variables:"
+    r"@(?:not-)?generated\b|\bnoinspection\b|\bDO NOT EDIT\b|(?-i:\bDeprecated:(?!:))"
+    r"|\bLocal Variables:"
     r"|\bswagger:\w+|\b(?:vim?|ex): *set?\b"
-    r"|\b[\w-]+: ?(?:allow|ignore|disable|enable|off|skip)\b",
-    re.IGNORECASE,
+    # `force: Skip the check.` is for people.
+    r"|\b[\w-]+:(?:allow|ignore|disable|enable|off|skip)\b"
+    r"|\b[\w-]+: (?:allow|ignore|disable|enable|off|skip)(?:-\w+)*\s*(?:$|[\[=(])"
+    r"|\bpragma: ?(?:allow|white)list\b",
+    re.IGNORECASE | re.MULTILINE,
 )
 """What tools look for in the whole text of a file, docstrings included."""
 _OLD_BUILD_CONSTRAINT = re.compile(r"//\s*\+build\b")

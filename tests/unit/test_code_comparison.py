@@ -444,6 +444,12 @@ def test_no_draft_adds_or_drops_a_comment_that_a_tool_obeys(language, comment):
         ("@generated", True),
         ("gitleaks:allow", True),
         ("noinspection all", True),
+        ("trufflehog:ignore", True),
+        ("pragma: allowlist secret", True),
+        ("x: ignore[assignment]", True),
+        ("Deprecated: use g.", True),
+        (".. deprecated:: 2.0", False),
+        ("Args:\n        force: Skip the check.\n        log: Enable it, or not.", False),
         ("Generated from the price list.", False),
     ],
 )
