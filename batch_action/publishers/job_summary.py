@@ -35,6 +35,10 @@ MAX_TABLE_BYTES = 80_000
 """The limit of one table: the runner drops a summary over 1 MiB, which collect and submit share."""
 MAX_OVERVIEW_BYTES = 20_000
 MAX_RUNNING_LISTED = 50
+SECURITY_HIDDEN = (
+    "Security findings of a public repository are shown in code scanning only: add `sarif` to "
+    "`report`, or set `allow-public-security-findings`."
+)
 OVERVIEW_COLUMNS = ("Task", "Status", "Requests", "Backlog", "Findings", "Cost ($)")
 OVERVIEW_FINDINGS = {
     "open": "findings-count",
@@ -305,22 +309,32 @@ def report_collected(
 def _write_collected(
     ctx: RunContext, published: PublishResult | None, running: Sequence[RunningBatch]
 ) -> None:
-    """Write the results to the summary; without `summary` in `report` what was suppressed only.
-
-    The issue and the review count what was suppressed and link to this list.
-    """
+    """Write the results to the summary; without `summary` in `report` what was suppressed only."""
     settings = ctx.settings
     if "summary" in settings.report:
         text = render_collected(published, running=running, dry_run=settings.dry_run)
-    elif published is not None:
-        heading = f"### batch-action: {markdown(published.report.title, 60)}"
-        text = suppressed.render(published, MAX_TABLE_BYTES, heading)
-    else:
-        text = ""
-    if text:
+        ctx.runner.summary(text)
+    elif published is not None and (
+        text := render_suppressed(published, has_alerts="sarif" in settings.report)
+    ):
         ctx.runner.summary(text)
     if published is not None:
         _print_suppressed(ctx.console, published)
+
+
+def render_suppressed(published: PublishResult, *, has_alerts: bool) -> str:
+    """Render what was suppressed, to which the issue and the review link; empty for none.
+
+    *has_alerts*: code scanning shows the security findings of a public repository.
+    """
+    is_hidden = published.reconciliation.hides_security and not has_alerts
+    parts = [
+        suppressed.render(published, MAX_TABLE_BYTES),
+        # Whether there are any is not said.
+        SECURITY_HIDDEN if is_hidden else "",
+    ]
+    heading = f"### batch-action: {markdown(published.report.title, 60)}"
+    return "\n\n".join([heading, *filter(None, parts)]) if any(parts) else ""
 
 
 def _print_suppressed(console: Console, published: PublishResult) -> None:

@@ -216,10 +216,10 @@ def _filter_of(tracked: TrackedFinding) -> str:
     return "pre-existing" if tracked.pre_existing and is_open else ""
 
 
-def render(published: PublishResult, max_bytes: int, heading: str = "") -> str:
+def render(published: PublishResult, max_bytes: int) -> str:
     """Render how many findings a run suppressed, and which; empty for none.
 
-    *max_bytes*: of the table; *heading*: comes before it, as Markdown.
+    *max_bytes*: of the table.
     """
     rows = []
     for finding in list_suppressed(published):
@@ -240,7 +240,6 @@ def render(published: PublishResult, max_bytes: int, heading: str = "") -> str:
         return ""
     return render_template(
         "suppressed.md.j2",
-        heading=heading,
         counts=counts,
         ignored=ignored,
         table=format_table(COLUMNS, rows, max_bytes),

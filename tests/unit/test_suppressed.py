@@ -69,7 +69,9 @@ PAGES: Mapping[str, Callable[[PublishResult], str]] = {
     "issue": in_issue,
     "pull request": in_review,
     "job summary": lambda whole: job_summary.render_collected(whole, running=()),
-    "job summary without `summary`": lambda whole: suppressed.render(whole, 80_000),
+    "job summary without `summary`": lambda whole: job_summary.render_suppressed(
+        whole, has_alerts=False
+    ),
     "report.md": render_document,
     "results.json": in_results,
     "slack": lambda whole: json.dumps(slack.build_message(whole, {})),
@@ -157,10 +159,24 @@ def test_the_worst_reasons_come_first_and_a_note_is_inert() -> None:
         finding_status(1, FindingState.IGNORED, ignored_by="comment", title="Second"),
         held_back=(*held_back("discarded", title="Third"), *held_back("min-severity", title="A")),
     )
-    text = suppressed.render(whole, 80_000, "### x")
-    assert text.startswith("### x\n\nSuppressed or listed separately: 1 below")
+    text = suppressed.render(whole, 80_000)
+    assert text.startswith("Suppressed or listed separately: 1 below")
     assert text.index("| A |") < text.index("| Second |") < text.index("| Third |")
-    assert suppressed.render(published(finding_status(1)), 80_000, "### x") == ""
+    assert suppressed.render(published(finding_status(1)), 80_000) == ""
+
+
+@pytest.mark.parametrize("security", [True, False])
+@pytest.mark.parametrize("has_alerts", [True, False])
+def test_without_summary_a_public_repository_is_told_where_security_findings_are(
+    security: bool, has_alerts: bool
+) -> None:
+    whole = published(finding_status(1, security=security), hides_security=True)
+    text = job_summary.render_suppressed(whole, has_alerts=has_alerts)
+    # Whether there are any shows neither in the words nor in that there are words.
+    assert ("add `sarif` to `report`" in text) is not has_alerts
+    assert bool(text) is not has_alerts
+    private = published(finding_status(1, security=security))
+    assert job_summary.render_suppressed(private, has_alerts=has_alerts) == ""
 
 
 def test_a_list_that_is_cut_says_how_many_are_missing() -> None:
