@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import cast
 
 from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import (
@@ -219,8 +220,18 @@ def _ending_of(status: FindingStatus) -> Ending | None:
             return "open"
 
 
-def _endings(view: LedgerView) -> dict[str, tuple[tuple[FoundFinding, datetime], Ending, datetime]]:
+Endings = dict[str, tuple[tuple[FoundFinding, datetime], Ending, datetime]]
+
+
+def _endings(view: LedgerView) -> Endings:
     """Return by fingerprint: the finding and when it was found, what became of it, and when."""
+    key = ("endings", None)
+    if key not in view.results:
+        view.results[key] = _find_endings(view)
+    return cast("Endings", view.results[key])
+
+
+def _find_endings(view: LedgerView) -> Endings:
     found: dict[str, tuple[FoundFinding, datetime]] = {}
     now: dict[str, tuple[Ending, datetime]] = {}
     for fact in sorted(view.facts(Changed), key=lambda x: (x.at, x.run)):
