@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks import harness
 from benchmarks.harness import Row
 
-MODULES = ("start", "ledger", "queries", "calls", "plan", "submit")
+MODULES = ("start", "ledger", "queries", "calls", "plan", "submit", "related_code")
 """Each has a function `rows`."""
 BEGIN, END = "<!-- make bench -->", "<!-- end of make bench -->"
 

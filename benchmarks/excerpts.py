@@ -3,35 +3,41 @@
     python -m benchmarks.excerpts REPOSITORY[:COMMIT,COMMIT…]…
 
 Prints a table of commits: how many of their files were compared, and the tokens of their requests,
-instructions included. Only changed files of at least 300 lines count. Without commits, each
-repository's newest ones that change such a file are taken, at most `MAX_COMMITS` of them.
+instructions included; in the last column of excerpts with related code and commit messages. Only
+changed files of at least 300 lines count. Without commits, each repository's newest ones that
+change such a file are taken, at most `MAX_COMMITS` of them.
 """
 
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import mask
 from batch_action.models.files import ChangeType, FileChange, SourceFile
-from batch_action.requests import excerpt, pricing, prompt
+from batch_action.requests import descriptions, excerpt, pricing, prompt
+from batch_action.requests.related_code import RelatedCode
 from batch_action.selection import content, filters
 from batch_action.selection.paths import language_of
 from batch_action.selection.patterns import PathRules
+from batch_action.selection.reader import SelectionOptions, find_candidates
 from batch_action.tasks.registry import all_tasks
 
 MIN_LINES = 300
-MODES: tuple[Literal["file", "auto", "excerpt"], ...] = ("file", "auto", "excerpt")
+Mode = Literal["file", "auto", "excerpt"]
+MODES: tuple[Mode, ...] = ("file", "auto", "excerpt")
 MAX_COMMITS = 30
 
 
 def main(arguments: list[str]) -> None:
     """Print the table for these repositories."""
     system = len(prompt.system_text(all_tasks()["code-review"], "").encode())
-    print("| Repository | Commit | Files | Tokens, `file` | `auto` | Saved | `excerpt` | Saved |")
-    print("|---|---|---:|---:|---:|---:|---:|---:|")
+    settings = ("`auto`", "`excerpt`", "`excerpt` and context")
+    print("| Repository | Commit | Files | Tokens, `file` |", *(f"{x} | Saved |" for x in settings))
+    print(f"|---|---|---:|---:|{'---:|---:|' * len(settings)}")
     totals: list[list[int]] = []
     for argument in arguments:
         path, _, names = argument.partition(":")
@@ -68,16 +74,33 @@ def _commits(repository: Path, listed: list[str]) -> Iterator[tuple[str, str, st
 
 
 def _compare(repository: Path, base: str, head: str, system: int) -> list[int]:
-    """Return the number of files, and the tokens of their requests by each setting of `MODES`."""
-    row = [0] * (1 + len(MODES))
-    for file in _files(GitRepo(repository), base, head):
-        row[0] += 1
-        for column, mode in enumerate(MODES, 1):
-            text_of = excerpt.FileText(file, mode, system)
-            for part in file.parts:
-                size = system + len(text_of.render(part)[0].encode())
-                row[column] += pricing.estimate_tokens(size)
-    return row
+    """Return the number of files, and the tokens of their requests by each setting of `MODES`.
+
+    The last number is the tokens of excerpts with related code and commit messages.
+    """
+    repo = GitRepo(repository)
+    files = list(_files(repo, base, head))
+    tokens = [sum(_tokens(file, mode, system) for file in files) for mode in MODES]
+    complete = _with_context(repo, base, head, files) if files else ()
+    return [len(files), *tokens, sum(_tokens(file, "excerpt", system) for file in complete)]
+
+
+def _tokens(file: SourceFile, mode: Mode, system: int) -> int:
+    text_of = excerpt.FileText(file, mode, system)
+    sizes = (system + len(text_of.render(part)[0].encode()) for part in file.parts)
+    return sum(map(pricing.estimate_tokens, sizes))
+
+
+def _with_context(
+    repo: GitRepo, base: str, head: str, files: list[SourceFile]
+) -> Iterator[SourceFile]:
+    """Yield the files with what a request says besides them."""
+    options = SelectionOptions(rules=PathRules(), max_file_bytes=1_000_000, attributes_from=head)
+    candidates = find_candidates(repo, head, base, options, backlog={})
+    messages = repo.messages_by_path(base, head, descriptions.MAX_COMMITS)
+    for file in RelatedCode(repo, candidates).attach(files):
+        said = map(descriptions.clean, messages.get(file.path, ()))
+        yield replace(file, hints=(("description", descriptions.join_messages(list(said))),))
 
 
 def _files(repo: GitRepo, base: str, head: str) -> Iterator[SourceFile]:

@@ -195,9 +195,10 @@ class Settings(BaseModel):
             "excerpt where it makes a request smaller by a third or more."
         ),
     ] = "auto"
-    recheck: Annotated[bool, Input("Ask again about files that already have a verdict.", FLAG)] = (
-        False
-    )
+    related_code: Annotated[
+        bool, Input("Show reviews lines of other files that call or define what a change touches.")
+    ] = True
+    recheck: Annotated[bool, Input("Ask again about files with a verdict.", FLAG)] = False
 
     # Budget.
 

@@ -146,6 +146,15 @@ class ContextFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RelatedFile:
+    """Lines of another file that are shown with the reviewed one, but are not under review."""
+
+    path: str
+    lines: tuple[tuple[int, str], ...]
+    """Each with its number, in order; masked like the reviewed text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SkippedFile:
     """A file that is not sent, with the reason."""
 
@@ -192,6 +201,8 @@ class SourceFile(SelectedFile):
     lossless: bool = True
     """Whether `text` encodes to the blob again (except for masks and a byte order mark)."""
     context_files: tuple[ContextFile, ...] = ()
+    related: tuple[RelatedFile, ...] = ()
+    """Not part of a request's digest."""
     hints: tuple[tuple[str, str], ...] = ()
     """More elements for the prompt: (name, text)."""
 

@@ -27,7 +27,14 @@ from batch_action.models.files import (
 )
 from batch_action.models.ledger import RequestKey
 from batch_action.models.requests import Request, digest
-from batch_action.requests import context_files, excerpt, packing, pricing, prompt
+from batch_action.requests import (
+    context_files,
+    excerpt,
+    packing,
+    pricing,
+    prompt,
+    related_code,
+)
 from batch_action.requests.descriptions import Descriptions
 from batch_action.requests.request_file import RequestFile
 from batch_action.selection import reader
@@ -124,10 +131,16 @@ def _read_files(
     """Yield the files with all that their requests say, and those that are skipped."""
     finder = context_files.ContextFinder(ctx, candidates)
     descriptions = Descriptions(ctx, candidates.base, candidates.head)
+    reviews_change = ctx.task.reads_excerpts and candidates.base is not None
+    is_small = len(candidates.changes) <= related_code.MAX_CHANGED_FILES
+    wanted = ctx.settings.related_code and reviews_change and is_small
+    related = related_code.RelatedCode(ctx.git, candidates) if wanted else None
     for chunk in reader.read_files(ctx.git, candidates, progress):
         yield from (file for file in chunk if isinstance(file, SkippedFile))
-        for file in finder.attach(file for file in chunk if isinstance(file, SourceFile)):
-            yield file if isinstance(file, SkippedFile) else descriptions.describe(file)
+        attached = list(finder.attach(file for file in chunk if isinstance(file, SourceFile)))
+        yield from (file for file in attached if isinstance(file, SkippedFile))
+        sources = [descriptions.describe(f) for f in attached if isinstance(f, SourceFile)]
+        yield from related.attach(sources) if related else sources
 
 
 def _count_tokens(

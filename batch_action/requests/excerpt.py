@@ -54,7 +54,7 @@ _REMOVED_NAME = re.compile(
     r"|^- *\| (?P<value>[A-Za-z_$][\w$]*)\s*=[^=]",
     re.MULTILINE,
 )
-_CONSTRUCTORS = frozenset(
+CONSTRUCTORS = frozenset(
     {
         *("__init__", "__new__", "__post_init__", "constructor", "initialize", "init", "new"),
         "__construct",
@@ -143,7 +143,12 @@ def _choose(
     text: str, language: str, changed: Collection[int], touched: Collection[int], diff: str
 ) -> set[int]:
     chooser = _Chooser(lines_of(text), outline_of(text, language), changed, touched)
-    return chooser.choose({m["name"] or m["value"] for m in _REMOVED_NAME.finditer(diff)})
+    return chooser.choose(set(removed_names(diff)))
+
+
+def removed_names(diff: str) -> list[str]:
+    """Return the names that were defined on removed lines of a unified diff."""
+    return [match["name"] or match["value"] for match in _REMOVED_NAME.finditer(diff)]
 
 
 def changed_lines(hunks: Iterable[Hunk], count: int) -> set[int]:
@@ -236,7 +241,7 @@ class _Chooser:
     def _fields(self, index: int, *, with_constructors: bool) -> Iterator[int]:
         """Yield the lines of a type that are in none of its methods, and its constructors'."""
         item = self.outline.definitions[index]
-        constructors = {*_CONSTRUCTORS, *item.names}
+        constructors = {*CONSTRUCTORS, *item.names}
         at = item.start
         for member in [*self._members.get(index, ()), None]:
             end = member.start if member else item.last + 1
@@ -290,7 +295,7 @@ class _Chooser:
         for number in self.changed:
             for index in self._around(number):
                 names = set(self.outline.definitions[index].names)
-                if names and names.isdisjoint(_CONSTRUCTORS):
+                if names and names.isdisjoint(CONSTRUCTORS):
                     found |= names
                     break
         return found

@@ -1,12 +1,12 @@
 """Message params of one request: the shared instructions first, the file last."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from html import escape
 from operator import add
 from typing import Any
 
-from batch_action.models.files import ContextFile, FilePart, SourceFile
+from batch_action.models.files import ContextFile, FilePart, RelatedFile, SourceFile
 from batch_action.tasks.task import Task
 
 LINE_BREAKS = str.maketrans(dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
@@ -67,6 +67,7 @@ def user_text(file: SourceFile, part: FilePart, shown: Collection[int] | None = 
         "".join(_hint(name, text) for name, text in file.hints)
         + change
         + "".join(_context_file(context_file) for context_file in file.context_files)
+        + related_text(file.related)
         + f'<file path="{_name(file.path)}" language="{escape(file.language)}" '
         f'first-line="{part.start_line}" last-line="{part.end_line}"{note}>\n'
         f"{_numbered(lines, part.start_line, shown)}\n</file>"
@@ -83,6 +84,22 @@ def _context_file(file: ContextFile) -> str:
     lines = file.text.removesuffix("\n").split("\n")
     element = file.kind
     return f'<{element} path="{_name(file.path)}"{note}>\n{_numbered(lines, 1)}\n</{element}>\n'
+
+
+def related_text(files: Iterable[RelatedFile]) -> str:
+    """Return the lines of other files as elements of a request; empty without files."""
+    return "".join(map(_related_file, files))
+
+
+def _related_file(file: RelatedFile) -> str:
+    width = len(str(max(number for number, _ in file.lines)))
+    shown: list[str] = []
+    previous = file.lines[0][0] - 1
+    for number, line in file.lines:
+        shown += [LEFT_OUT] * (number != previous + 1)
+        shown.append(f"{number:>{width}}| {_without_line_breaks(line.rstrip(chr(13)))}")
+        previous = number
+    return f'<related path="{_name(file.path)}">\n' + "\n".join(shown) + "\n</related>\n"
 
 
 def _numbered(lines: Sequence[str], start: int, shown: Collection[int] | None = None) -> str:

@@ -6,6 +6,7 @@ The riskiest files are sent first under the cost cap.
 import math
 import re
 import tomllib
+from collections.abc import Collection
 from importlib import resources
 
 _DATA = tomllib.loads((resources.files("batch_action.selection") / "paths.toml").read_text("utf-8"))
@@ -44,6 +45,11 @@ def language_of(path: str, text: str = "") -> str:
         return "dotenv"
     match = _SHEBANG.match(text[:200])
     return _LANGUAGES.get(f"#!{match[1].lower()}", "") if match else ""
+
+
+def extensions_of(languages: Collection[str]) -> set[str]:
+    """Return the extensions of files in these languages, each with its dot."""
+    return {word for word, name in _LANGUAGES.items() if name in languages and word.startswith(".")}
 
 
 def is_test_path(path: str) -> bool:

@@ -71,8 +71,8 @@ def outline_of(text: str, language: str) -> Outline:
 
     Never raises: what has no grammar or does not parse is read by its indentation.
     """
-    # Other line ends would count for some parsers.
-    text = text.replace("\r\n", "\n").replace("\r", " ")
+    # Other line ends would count for some parsers; after the last one there is no line.
+    text = text.replace("\r\n", "\n").replace("\r", " ").removesuffix("\n")
     language = "javascript" if language == "jsx" else language
     if language in treesitter.LANGUAGES and len(text) <= MAX_PARSED_CHARS:
         tree = treesitter.parse(text, language)

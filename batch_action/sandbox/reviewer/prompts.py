@@ -8,7 +8,7 @@ from typing import Any
 
 from batch_action.sandbox.anthropic.params import content_texts
 
-OPENING = re.compile(r"<(change|file|before|test)((?:\s+[\w-]+=\"[^\"]*\")*)\s*>\s*")
+OPENING = re.compile(r"<(change|file|before|test|related)((?:\s+[\w-]+=\"[^\"]*\")*)\s*>\s*")
 NOTE = re.compile(r"<([a-z][a-z-]*)>\s*")
 ATTRIBUTE = re.compile(r"([\w-]+)=\"([^\"]*)\"")
 NUMBERED = re.compile(r"\s*(\d+)\| ?(.*)")
