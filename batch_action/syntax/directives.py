@@ -37,6 +37,7 @@ _SHAPES = (
     # hadolint ignore=DL3006, jshint ignore:line, Stryker disable all
     rf"[A-Za-z][\w-]+ (?:{_OFF})(?:-[a-z]+)*(?:\s*$|[=:]|\s+(?:[A-Z]+\d|(?:all|next|file)(?:$|:)))",
 )
+_TAG = re.compile(_SHAPES[0])
 _SHAPE = re.compile("|".join(_SHAPES))
 """How comments for tools begin, whichever the tool; tags of documentation are for people."""
 _LIKE_PROSE = re.compile(
@@ -93,6 +94,8 @@ _HEAD_COMMENT = {
     "python": re.compile(r"#[^\n]*"),
     "script": re.compile(r"//[^\n]*|#![^\n]*|/\*.*?\*/", re.DOTALL),
 }
+_READ_WHOLE = re.compile(r"\A///\s*<|@(?:swagger|openapi|asyncapi)\b")
+"""Comments of which each line counts: references, and YAML of an interface."""
 _TYPED_TAG = re.compile(r"@\w+\s*(?=\{)")
 _ABOUT_NEXT_CODE = re.compile(r"[\w{}]|@(?:typedef|type|template|callback|import|overload|this)\b")
 """Lines of a doc comment that are not about the whole file."""
@@ -203,13 +206,20 @@ def _to_directive(comment: CodeComment, text: str) -> CodeComment:
 
 
 def _directive_lines(comment: str) -> tuple[str, ...]:
-    if comment.startswith("/*!") or re.match(r"///\s*<", comment):
+    if comment.startswith("/*!") or _READ_WHOLE.search(comment):
         return (comment,)
+    is_doc = comment.startswith("/**") and "\n" in comment
+    is_read = _is_tag_or_marker if is_doc else _is_for_tools
     return tuple(
         _strip_marks(line)
         for line in comment.split("\n")
-        if _SCRIPT.search(line.strip()) or _LEGAL.search(line) or _is_for_tools(_strip_marks(line))
+        if _SCRIPT.search(line.strip()) or _LEGAL.search(line) or is_read(_strip_marks(line))
     )
+
+
+def _is_tag_or_marker(words: str) -> bool:
+    """Return whether a tool reads a line inside of a doc comment: not its examples and prose."""
+    return bool(_TAG.match(words) or _ANYWHERE.search(words))
 
 
 def _strip_marks(line: str) -> str:
@@ -235,6 +245,8 @@ def go_directives(comments: Sequence[CodeComment], cgo_tokens: int = 0) -> Itera
         if comment.token_index < cgo_tokens or is_output or _GO.match(comment.text):
             yield _to_directive(comment, comment.text)
         else:
+            # After a tab is an example: https://go.dev/doc/comment#code
+            is_read = _is_tag_or_marker if comment.text.startswith("//\t") else _is_for_tools
             lines = map(_strip_marks, comment.text.split("\n"))
-            found = (line for line in lines if _LEGAL.search(line) or _is_for_tools(line))
+            found = (line for line in lines if _LEGAL.search(line) or is_read(line))
             yield from (_to_directive(comment, line) for line in found)
