@@ -4,6 +4,7 @@ Whole processes on batches that a real `submit` sent to a trivial local server; 
 finding, and all of them are written to files. Memory is that of the largest moment.
 """
 
+import json
 import shutil
 import sys
 import tempfile
@@ -47,6 +48,13 @@ class Submitted:
         command = self._command("collect", "--report", "files")
         return ["sh", "-c", restore, self._state, self._sent, *command]
 
+    def check(self, findings: int) -> None:
+        """Raise RuntimeError unless the last collect has found so many."""
+        path = self._repository.folder / ".batch-action" / "results.json"
+        found = len(json.loads(path.read_text("utf-8"))["findings"])
+        if found != findings:
+            raise RuntimeError(f"{found} of {findings} findings were collected")
+
     def floor(self, batches: Iterable[str]) -> list[str | Path]:
         """Return the command that reads the same results and blobs."""
         repository = self._repository
@@ -73,6 +81,7 @@ def rows(*, quick: bool = False) -> list[Row]:
             folder = Path(temp) / f"{files}-{findings}"
             with submitted(folder, files, findings) as sent:
                 peaks[files, findings] = harness.peak_bytes(sent.collect())
+                sent.check(files * findings)
                 if (files, findings) == (few, 1):
                     floor = sent.floor(path.name for path in (folder / "server").iterdir())
                     ratio, note = harness.ratio(sent.collect(), floor, rounds)

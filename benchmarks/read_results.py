@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 class Finding(BaseModel):
     """A finding as the answer has it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="allow")
 
     rule: str
     category: str

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from batch_action.batches.generated_files import HIDDEN, GeneratedSource, Validator
 from batch_action.batches.results import BatchResults, RequestAnswer
-from batch_action.clients.git import GitRepo
+from batch_action.clients.git import GitRepo, OpenObjects
 from batch_action.clients.secrets import is_configuration, mask
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, full_history
@@ -48,25 +48,26 @@ def build_answers(
     changes = _ReviewedChanges(ctx.git, view, heads, ctx.run)
     findings: list[Finding] = []
     held_back: list[HeldBackFinding] = []
-    checker, validator = LicenseChecker(ctx), Validator(ctx)
-    for (path, blob), text in _reviewed_texts(ctx.git, by_file, ctx.task):
-        answers, commit = by_file[path, blob], commits[path, blob]
-        reports = [answer.response.raw_findings for answer in answers]
-        anchored, not_tracked = anchor_all(
-            [*reports, checker.raw_findings(path, text, commit)],
-            task=ctx.task.name,
-            path=path,
-            text=text,
-            blob=blob,
-            commit=commit,
-            added=_AddedLines(changes, (path, blob)),
-        )
-        findings += anchored
-        held_back += not_tracked
-        drafts = tuple(draft for answer in answers for draft in answer.read_drafts(ctx.task))
-        validator.validate_all(
-            GeneratedSource(path=path, blob=blob, commit=commit, text=text, drafts=drafts)
-        )
+    with OpenObjects(ctx.git.runner) as objects:
+        checker, validator = LicenseChecker(ctx, objects), Validator(ctx, objects)
+        for (path, blob), text in _reviewed_texts(ctx.git, by_file, ctx.task):
+            answers, commit = by_file[path, blob], commits[path, blob]
+            reports = [answer.response.raw_findings for answer in answers]
+            anchored, not_tracked = anchor_all(
+                [*reports, checker.raw_findings(path, text, commit)],
+                task=ctx.task.name,
+                path=path,
+                text=text,
+                blob=blob,
+                commit=commit,
+                added=_AddedLines(changes, (path, blob)),
+            )
+            findings += anchored
+            held_back += not_tracked
+            drafts = tuple(draft for answer in answers for draft in answer.read_drafts(ctx.task))
+            validator.validate_all(
+                GeneratedSource(path=path, blob=blob, commit=commit, text=text, drafts=drafts)
+            )
     reviewed = tuple(
         ReviewedFile(path=path, blob=blob, commit=commits[path, blob])
         for path, blob in by_file

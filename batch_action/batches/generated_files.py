@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from batch_action.clients.git import OpenObjects
 from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, advice
@@ -180,6 +181,7 @@ class Validator:
     """Checks drafts one by one, and collects the valid files and the refused ones."""
 
     ctx: RunContext
+    objects: OpenObjects
     files: dict[str, GeneratedFile] = field(default_factory=dict)
     """The valid files by path."""
     refused: list[RefusedFile] = field(default_factory=list)
@@ -196,7 +198,7 @@ class Validator:
         """Check one draft, and add it to `files` or `refused`."""
         path = draft.path
         problem = generated_paths.path_problem(path) or generated_paths.text_problem(draft.text)
-        if problem is None and not self.ctx.git.has_commit(source.commit):
+        if problem is None and not self._has_commit(source.commit):
             problem = "belongs to a commit that is no longer in this repository"
         tree: dict[str, FileChange] = {}
         if problem is None:
@@ -204,7 +206,7 @@ class Validator:
             problem = writable_paths.problem(path)
         data = None
         if problem is None and path in tree:
-            data = next((d for _, d in self.ctx.git.blobs([tree[path].blob])), None)
+            data = next((d for _, d in self.objects.blobs([tree[path].blob])), None)
             if data is None or not is_lossless(data, decode(data)):
                 problem = "would replace a file that is not all UTF-8"
         if problem is None:
@@ -268,7 +270,9 @@ class Validator:
             return target
         if source.commit not in self._test_locators:
             tree = self._trees[source.commit]
-            self._test_locators[source.commit] = TestLocator(self.ctx, source.commit, tree)
+            self._test_locators[source.commit] = TestLocator(
+                self.ctx, source.commit, tree, self.objects
+            )
         locator = self._test_locators[source.commit]
         suite = locator.suite
         layout = suite.locate_tests(source.path, language)
@@ -288,6 +292,9 @@ class Validator:
             class_patterns=config.classes,
             package_names=tuple(names.values()),
         )
+
+    def _has_commit(self, commit: str) -> bool:
+        return commit in self._trees or self.ctx.git.has_commit(commit)
 
     def _load_commit(self, commit: str) -> tuple[dict[str, FileChange], WritablePaths]:
         if commit not in self._trees:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from batch_action.clients.git import GitRepo
+from batch_action.clients.git import GitRepo, OpenObjects
 from batch_action.clients.secrets import mask
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
@@ -129,6 +129,8 @@ class TestLocator:
     commit: str
     tree: dict[str, FileChange] = field(default_factory=dict)
     """Path to its entry; read from git unless given."""
+    objects: GitRepo | OpenObjects | None = None
+    """What reads the tests; the repository unless given."""
     suite: SuiteLayout = field(init=False)
     _go_files: dict[str, dict[str, None]] = field(default_factory=dict)
     """Paths of Go files by folder, filled when they are needed first."""
@@ -214,7 +216,7 @@ class TestLocator:
         """Return the contents of the existing tests that may be sent, by blob."""
         paths = (path for layout in layouts for path in layout.tests[:MAX_TEST_FILES])
         blobs = [self.tree[path].blob for path in paths if self.tree[path].mode != "120000"]
-        return _read_small(self.ctx.git, blobs, self.ctx.settings.max_file_bytes)
+        return _read_small(self.objects or self.ctx.git, blobs, self.ctx.settings.max_file_bytes)
 
     def _test_files(
         self, layout: FileTests, contents: Mapping[str, bytes]
@@ -229,7 +231,9 @@ class TestLocator:
         return layout.new_path if exists and layout.target not in complete else layout.target
 
 
-def _read_small(git: GitRepo, blobs: Iterable[str], max_bytes: int) -> dict[str, bytes]:
+def _read_small(
+    git: GitRepo | OpenObjects, blobs: Iterable[str], max_bytes: int
+) -> dict[str, bytes]:
     """Return the contents of the blobs that are in the clone and not larger than the limit."""
     chosen = list(dict.fromkeys(blobs))
     sizes = git.sizes(chosen)
@@ -310,6 +314,7 @@ class LicenseChecker:
     """Checks license headers at collect, without the model; each commit is read once."""
 
     ctx: RunContext
+    objects: OpenObjects
     trees: dict[str, dict[str, FileChange]] = field(default_factory=dict)
     """Commit to its files, by path."""
     policies: dict[str, LicensePolicy] = field(default_factory=dict)
@@ -365,7 +370,7 @@ class LicenseChecker:
         """Return the texts that may hold notices about a file, by path."""
         tree = self._tree(commit)
         blobs = {place: tree[place].blob for place in reuse.places_beside(path) if place in tree}
-        contents = _read_small(self.ctx.git, blobs.values(), self.ctx.settings.max_file_bytes)
+        contents = _read_small(self.objects, blobs.values(), self.ctx.settings.max_file_bytes)
         return {place: decode(contents[blob]) for place, blob in blobs.items() if blob in contents}
 
     def _is_common(self, commit: str, language: str, policy: LicensePolicy) -> bool:

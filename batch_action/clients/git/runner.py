@@ -14,9 +14,10 @@ GitPython's `Repo` opens the repository; git itself answers the rest, because `R
 
 import os
 import re
+import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
@@ -131,6 +132,23 @@ class GitRunner:
                 # A caller that stops reading early breaks the pipe: that is no failure.
                 if process.proc is not None:
                     process.proc.wait()
+
+    @contextmanager
+    def open_process(
+        self, args: Sequence[str], *, env: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+        """Run `git ARGS` and yield its input and output; the process ends with the block."""
+        process = self._git.execute(
+            ["git", "--no-pager", *args], istream=subprocess.PIPE, as_process=True, env=env
+        )
+        try:
+            yield process.stdin, process.stdout
+        finally:
+            for stream in (process.stdin, process.stdout, process.stderr):
+                with suppress(BrokenPipeError):
+                    stream.close()
+            if process.proc is not None:
+                process.proc.wait()
 
     @contextmanager
     def scratch_repository(self) -> Iterator[dict[str, str]]:
