@@ -2,19 +2,20 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import get_args
 
 from batch_action.batches.submit import sent_fact
+from batch_action.clients.git import OpenObjects, versions
 from batch_action.clients.secrets import mask
 from batch_action.config.inputs import Effort
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, TransientError
 from batch_action.ledger.store import LedgerSession
-from batch_action.models.files import ContextFile, ContextKind, FileChange
+from batch_action.models.files import ContextFile, ContextKind, FileChange, FilePart
 from batch_action.models.ledger import Intended, RequestKey, Sent
 from batch_action.models.requests import BatchState, Prices
 from batch_action.requests import packing
@@ -108,12 +109,14 @@ def find_request_keys(
         if len(candidates) == len(matches):
             break
     commit, candidates = best
-    contexts = _ContextCandidates(ctx, commit)
-    keys = (
-        _match_request_key(contexts, name, files)
-        or (None if is_exact or len(files) > 1 else _plain_key(name, files[0]))
-        for name, files in candidates.items()
-    )
+    with OpenObjects(ctx.git.runner) as objects:
+        paths = {file.path for files in candidates.values() for file in files}
+        finder = _RequestFinder(ctx, commit, paths, objects)
+        keys = [
+            finder.find(name, files)
+            or (None if is_exact or len(files) > 1 else _plain_key(name, files[0]))
+            for name, files in candidates.items()
+        ]
     return commit, [key for key in keys if key is not None]
 
 
@@ -132,53 +135,86 @@ def _candidate_files(
     return {name: entries for name, entries in pairs if entries}
 
 
-@dataclass(slots=True)
-class _ContextCandidates:
-    """The context files that a request about a file of this commit may have had."""
+class _RequestFinder:
+    """Finds the request of a custom id about a file of one commit."""
 
-    ctx: RunContext
-    commit: str
-    locator: TestLocator | None = None
+    def __init__(
+        self, ctx: RunContext, commit: str, paths: Collection[str], objects: OpenObjects
+    ) -> None:
+        self._ctx, self._commit, self._objects = ctx, commit, objects
+        self._variants = _variants(ctx.settings, ctx.prices)
+        self._locator: TestLocator | None = None
+        self._versions: dict[str, list[str]] = {}
+        if ctx.task.context_needs is ContextNeeds.BEFORE:
+            self._versions = versions(ctx.git.runner, commit, paths, MAX_VERSIONS)
 
-    def of(self, change: FileChange) -> Iterator[tuple[ContextFile, ...]]:
+    def find(self, custom_id: str, files: Iterable[FileChange]) -> RequestKey | None:
+        """Return the request with this id about one of the files, whatever it was sent with."""
+        for file in files:
+            for _, data in self._objects.blobs([file.blob]):
+                parts = parts_of(mask(read_text(data), file.path)[0])
+                sets = list(self._context_files(file))
+                for variant, context_files, part in product(self._variants, sets, parts):
+                    key = variant.request_key(self._ctx, file, part, context_files)
+                    if key.id == custom_id:
+                        # The batch's other requests were most likely sent with the same.
+                        self._variants.remove(variant)
+                        self._variants.insert(0, variant)
+                        return key
+        return None
+
+    def _context_files(self, change: FileChange) -> Iterator[tuple[ContextFile, ...]]:
         """Yield each possible set; tasks that compare have one for each older version."""
-        match self.ctx.task.context_needs:
+        match self._ctx.task.context_needs:
             case ContextNeeds.NONE:
                 yield ()
             case ContextNeeds.TESTS:
-                self.locator = self.locator or TestLocator(self.ctx, self.commit)
-                layout = self.locator.suite.locate_tests(change.path, language_of(change.path))
-                yield () if isinstance(layout, str) else self.locator.test_files(layout)
+                if self._locator is None:
+                    self._locator = TestLocator(self._ctx, self._commit, objects=self._objects)
+                layout = self._locator.suite.locate_tests(change.path, language_of(change.path))
+                yield () if isinstance(layout, str) else self._locator.test_files(layout)
             case ContextNeeds.BEFORE:
-                for blob in self.ctx.git.versions(self.commit, change.path, MAX_VERSIONS):
+                for blob in self._versions[change.path]:
                     yield (
                         ContextFile(kind=ContextKind.BEFORE, path=change.path, blob=blob, text=""),
                     )
 
 
-def _match_request_key(
-    contexts: _ContextCandidates, custom_id: str, files: list[FileChange]
-) -> RequestKey | None:
-    """Return the request with this id about one of the files, for any model and effort."""
-    ctx = contexts.ctx
-    for file in files:
-        data = dict(ctx.git.blobs([file.blob])).get(file.blob)
-        if data is None:
-            continue
-        parts = parts_of(mask(read_text(data), file.path)[0])
-        for context_files, part, (model, effort) in product(
-            contexts.of(file), parts, _models_and_efforts(ctx.settings, ctx.prices)
-        ):
-            key = request_key_of(
-                ctx, file, part, model=model, effort=effort, context_files=context_files
-            )
-            if key.id == custom_id:
-                may_be_excerpt = ctx.task.reads_excerpts and ctx.settings.context != "file"
-                shown = "" if may_be_excerpt else None
-                return key.model_copy(update={"model": model, "shown": shown})
-    return None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Variant:
+    """What a request may have been sent with, whatever the settings are now."""
+
+    settings: Settings
+    """With its `context`."""
+    model: str
+    effort: str
+
+    def request_key(
+        self,
+        ctx: RunContext,
+        file: FileChange,
+        part: FilePart,
+        context_files: tuple[ContextFile, ...],
+    ) -> RequestKey:
+        key = request_key_of(
+            replace(ctx, settings=self.settings),
+            file,
+            part,
+            model=self.model,
+            effort=self.effort,
+            context_files=context_files,
+        )
+        may_be_excerpt = ctx.task.reads_excerpts and self.settings.context != "file"
+        return key.model_copy(update={"model": self.model, "shown": "" if may_be_excerpt else None})
 
 
-def _models_and_efforts(settings: Settings, prices: Prices) -> Iterator[tuple[str, str]]:
+def _variants(settings: Settings, prices: Prices) -> list[_Variant]:
+    """Return all variants, those of the current settings first."""
+    modes = (settings.context, *get_args(Settings.model_fields["context"].annotation))
     models = (settings.model, settings.fallback_model, *prices.models)
-    return product((model for model in dict.fromkeys(models) if model), get_args(Effort))
+    return [
+        _Variant(settings=settings.model_copy(update={"context": mode}), model=model, effort=effort)
+        for mode, model, effort in product(
+            dict.fromkeys(modes), filter(None, dict.fromkeys(models)), get_args(Effort)
+        )
+    ]

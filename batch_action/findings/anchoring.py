@@ -40,6 +40,8 @@ MIN_UNIQUE_CHARS = 4
 """Shorter evidence occurs in many places: it must be near the claimed lines."""
 MAX_LINE_DISTANCE = 3
 """Lines that count as near."""
+FEW_LOOKUPS = 4
+"""So many equal lines of a file are searched in it before its lines are sorted for that."""
 KEY_CHARS = 64
 """Equal lines are looked up by so many characters."""
 _PUNCTUATION = str.maketrans(
@@ -134,22 +136,31 @@ class SourceText:
     def ordinal(self, start: int, evidence: str) -> int:
         """Count the equal runs of whole lines that begin above the 1-based line *start*."""
         code = normalize(evidence).translate(_PUNCTUATION)
-        if not code:
-            return 0
-        if code not in self._occurrences:
-            starts, key = self._sorted_starts, code[:KEY_CHARS]
-            number = bisect_left(starts, (key, 0))
-            found = set()
-            while number < len(starts) and starts[number][0].startswith(key):
-                found.add(starts[number][1])
-                number += 1
-            self._occurrences[code] = sorted(n for n in found if self.compact.startswith(code, n))
-        return bisect_left(self._occurrences[code], self._starts[start - 1])
+        if code and code not in self._occurrences:
+            self._occurrences[code] = self._find_lines(code)
+        return bisect_left(self._occurrences.get(code, ()), self._starts[start - 1])
+
+    def _find_lines(self, code: str) -> list[int]:
+        """Return the offsets of the lines where this code begins."""
+        text, found = self.compact, set()
+        if len(self._occurrences) < FEW_LOOKUPS:
+            offset = text.find(code)
+            while offset >= 0:
+                found.add(offset)
+                offset = text.find(code, offset + 1)
+            return sorted(found.intersection(self._starts))
+        starts, key = self._sorted_starts, code[:KEY_CHARS]
+        number = bisect_left(starts, (key, 0))
+        while number < len(starts) and starts[number][0].startswith(key):
+            found.add(starts[number][1])
+            number += 1
+        return sorted(n for n in found if text.startswith(code, n))
 
     @cached_property
     def _sorted_starts(self) -> list[tuple[str, int]]:
         """The first characters of each line with their offset, sorted by characters."""
-        return sorted((self.compact[start : start + KEY_CHARS], start) for start in self._starts)
+        text = self.compact
+        return sorted((text[start : start + KEY_CHARS], start) for start in self._starts)
 
 
 def _pieces(quoted: Sequence[str]) -> list[tuple[str, bool]]:

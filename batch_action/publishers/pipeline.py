@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from batch_action.clients.git import GitRepo
+from batch_action.clients.git import GitRepo, OpenObjects
 from batch_action.clients.github.errors import RefusedError
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
@@ -208,6 +208,9 @@ def build_policy(
     """
     settings, batch_ids = ctx.settings, frozenset(report.batch_ids)
     published = {batch for state in states.newest_first for batch in state.batches}
+    with OpenObjects(ctx.git.runner) as objects:
+        checker = LicenseChecker(ctx, objects)
+        satisfied = checker.satisfied(states.tracked.values(), report.commit)
     return FindingPolicy(
         thresholds=Thresholds(
             severity=settings.min_severity,
@@ -227,7 +230,7 @@ def build_policy(
         recheck_answered=frozenset(
             request.fingerprint for request in view.answered_recheck_requests(batch_ids)
         )
-        | LicenseChecker(ctx).satisfied(states.tracked.values(), report.commit),
+        | satisfied,
         excluded=_list_excluded_paths(view, settings.max_attempts),
         reviewed_before=reviewed_before,
         shown_lines=view.shown_lines,

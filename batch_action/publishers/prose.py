@@ -32,6 +32,9 @@ def prose(text: str, limit: int = 0) -> str:
     if limit and len(text) > limit:
         text = text[: limit - 1].rstrip() + "…"
     text = text.replace("\r\n", "\n")
+    if text[:1].isalpha() and not any(char in text for char in "\n\r\0"):
+        # One line that begins with a letter is a paragraph: most texts are, and parsing is slow.
+        return paragraph(text.strip())
     tokens = _parser().parse(text)
     if any(token.level > MAX_DEPTH for token in tokens):
         return paragraph(text)

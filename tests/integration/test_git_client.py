@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from batch_action.clients.git import GitRepo
+from batch_action.clients.git import GitRepo, versions
 from batch_action.errors import ConfigError
 from batch_action.models.files import ChangeType, Hunk
 from tests.harness.git_repositories import Repo
@@ -475,10 +475,15 @@ def test_versions(repo):
     for text in ("1", "2", None, "3"):
         repo.commit({"[a] b.py": text, "other.py": str(text)})
     git = GitRepo(repo.path)
-    texts = [dict(git.blobs([b]))[b] for b in git.versions(repo.head(), "[a] b.py", 9)]
-    assert texts == [b"3", b"2", b"1"]
-    assert len(git.versions(repo.head(), "[a] b.py", 1)) == 1
-    assert git.versions(repo.head(), "nowhere", 9) == []
+    found = versions(git.runner, repo.head(), ["[a] b.py", "other.py", "nowhere"], 9)
+    texts = {path: [dict(git.blobs([b]))[b] for b in blobs] for path, blobs in found.items()}
+    assert texts == {
+        "[a] b.py": [b"3", b"2", b"1"],
+        "other.py": [b"3", b"None", b"2", b"1"],
+        "nowhere": [],
+    }
+    newest = versions(git.runner, repo.head(), ["[a] b.py"], 1)
+    assert newest == {"[a] b.py": found["[a] b.py"][:1]}
 
 
 def partial_clone(repo: Repo, folder: Path, *more: str) -> GitRepo:

@@ -40,6 +40,17 @@ def test_model_and_effort_may_differ_from_the_settings(workflow):
     assert "app.js" in workflow.issue.body
 
 
+@pytest.mark.parametrize("context", ["file", "excerpt"])
+def test_the_context_may_differ_from_the_setting(workflow, context):
+    workflow.commit({"app.js": BAD, ".github/batch-action.yml": f"context: {context}\n"})
+    [batch] = workflow.run("submit").ids
+    delete_artifacts(workflow)
+    workflow.commit({".github/batch-action.yml": None})
+    result = workflow.run("collect", batch_id=batch)
+    assert result.outputs["status"] == "collected", result.log
+    assert "app.js" in workflow.issue.body
+
+
 def test_results_that_are_cut_are_not_taken_for_the_whole_batch(workflow):
     workflow.commit({"app.js": BAD, "other.js": WORSE})
     [batch] = workflow.run("submit").ids

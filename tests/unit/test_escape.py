@@ -370,3 +370,13 @@ def test_commit_ids_stay_intact_in_code_and_in_trusted_text():
     assert escape.html_code("0123abcd") == "<code>0123abcd</code>"
     assert escape.markdown_with_commits("fixed in 0123abc") == "fixed in 0123abc"
     assert escape.markdown("fixed in 0123abc") == "fixed in 0123ab\u200bc"
+
+
+LETTERS = st.characters(categories=["L"])
+ONE_LINE = st.text(st.characters(exclude_characters="\n\r\0") | st.sampled_from("`*#-|<@\t  "))
+
+
+@given(LETTERS, ONE_LINE)
+def test_one_line_is_rendered_as_the_parser_would(first, rest):
+    # The second paragraph has the parser read both.
+    assert prose(f"{first}{rest}\n\nx") == f"{prose(first + rest)}\n\nx"

@@ -298,17 +298,6 @@ class GitRepo:
                 return next((data for _, data in self.blobs([entry.blob])), None)
         return None
 
-    def versions(self, commit: str, path: str, limit: int) -> list[str]:
-        """Return a path's blobs up to a commit, newest first, of its last `limit` changes."""
-        commits = self.runner.output("rev-list", f"--max-count={limit}", commit, "--", path)
-        out = self.runner.output(
-            *("diff-tree", "--stdin", "--root", "-r", "-m", "-z", "--raw", "--no-abbrev"),
-            *("--no-commit-id", "--no-renames", "--no-ext-diff", "--no-textconv", "--", path),
-            feed=[commits],
-        )
-        blobs = (blob for change in parse_raw_diff(out) for blob in (change.blob, change.old_blob))
-        return [blob for blob in dict.fromkeys(blobs) if blob and blob.strip("0")]
-
     def renames(self, old_commit: str, new_commit: str) -> dict[str, str]:
         """Return `{old path: new path}` of the files that were renamed between two commits."""
         return {
