@@ -108,7 +108,8 @@ def test_failed_requests_are_in_the_backlog_and_the_rest_is_reported(
     assert workflow.run("run").exit == 0
     assert len(workflow.batches) == 2
     first, second = (max_tokens_by_path(batch)["a.js"] for batch in workflow.batches)
-    assert second == first * (2 if kind == "max_tokens" else 1)
+    # The second request has no commit message, so that it is a little shorter.
+    assert second == pytest.approx(first * (2 if kind == "max_tokens" else 1), rel=0.01)
 
 
 @pytest.mark.parametrize("keep", [0, 1])

@@ -87,7 +87,7 @@ def test_a_file_that_changes_while_it_waits_is_compared_with_what_was_reviewed(
     workflow.advance(DAY)
     workflow.run("submit")
     (request,) = workflow.batches[-1].requests
-    assert "-  return x + 1;" in request["params"]["messages"][0]["content"]
+    assert "- |   return x + 1;" in request["params"]["messages"][0]["content"]
 
 
 def test_interactive_requests_are_published_in_the_same_run(counted: WorkflowHarness) -> None:
