@@ -144,3 +144,21 @@ def test_without_a_limit_or_after_a_first_run_all_is_reported(
     plant(workflow, "lib/b.js")
     set_answers(workflow, {"lib/b.js": findings_of("lib/b.js")})
     assert workflow.run("collect").outputs["new-findings-count"] == str(FUNCTIONS)
+
+
+def test_the_limit_is_that_of_all_destinations(workflow: WorkflowHarness) -> None:
+    workflow.commit({".github/batch-action.yml": "max-issues: 100\n"})
+    plant(workflow, "web/d.js")
+    report = "issue-per-finding,summary"
+    set_answers(workflow, {"web/d.js": findings_of("web/d.js")})
+    result = workflow.run("collect", report=report)
+    assert result.exit == 0, result.log
+    titles = {issue.title for issue in workflow.issues}
+    assert len(titles) == 10
+    assert any("web/d.js 99 is loose" in title for title in titles)
+    assert "90 of the first run, over `first-run-limit` and unchanged since" in result.summary
+    workflow.commit({"web/e.js": text_of()})
+    workflow.run("submit")
+    set_answers(workflow, {"web/e.js": findings_of("web/d.js")[:12]})
+    workflow.run("collect", report=report)
+    assert len(workflow.issues) == 22, "a later run has no limit"
