@@ -85,15 +85,20 @@ def test_comparable_files_are_documented_and_others_skipped(
             "main.rs": "fn main() {}\n",
             "broken.py": "def f(:\n",
             "latin.py": b"x = '\xe9'\n",
+            "wide.ts": "export const a = 1;\n".encode("utf-16"),
+            "table.py": f"x = '{'QUJD' * 800}'\n",
             "done.py": '"""Nothing to add."""\n',
+            "tabs.py": "class A:\n\tdef f(self):\n\t\treturn 1\n",
         }
     )
     result = workflow.run("submit")
-    assert workflow.requested_paths() == ["done.py", "main.go", "money.py", "web/cart.ts"]
+    asked = ["done.py", "main.go", "money.py", "tabs.py", "web/cart.ts"]
+    assert workflow.requested_paths() == asked
     for reason in (
         "code in rust cannot be separated from its documentation",
         "it does not parse as python",
         "its text is not all UTF-8",
+        "its text is not sent as it is: UTF-16, or a long line of data",
     ):
         assert reason in result.summary
     requests = workflow.batches[0].requests
@@ -107,7 +112,8 @@ def test_comparable_files_are_documented_and_others_skipped(
     result = workflow.run("collect")
     assert result.exit == 0, result.log
     files = generated_files(workflow)
-    assert set(files) == {"main.go", "money.py", "web/cart.ts"}
+    assert set(files) == {"main.go", "money.py", "tabs.py", "web/cart.ts"}
+    assert files["tabs.py"].count("\n\t\t") == 2
     assert files["main.go"].startswith("package main\n\n// Run: run.")
     assert '"""' in files["money.py"]
     assert files["money.py"].endswith("return sum(prices)  # noqa: C419\n")
