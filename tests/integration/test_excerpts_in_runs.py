@@ -118,6 +118,29 @@ def test_a_file_that_goes_back_is_reviewed_where_it_changed(workflow: WorkflowHa
     assert len(workflow.batches) == count, "asked once"
 
 
+def test_what_must_be_seen_as_a_whole_is_shown_whole(workflow: WorkflowHarness) -> None:
+    workflow.commit(CONFIG)
+    story = Story(workflow)
+    lines = len(story.next({5: ["  BUG(5);"]}))
+    # A person wants it checked again: not only where the last change was.
+    assert len(story.next({5: ["  BUG(5);"], 12: ["  // far"]})) < lines / 2
+    (known,) = (block.tracked for block in markers.parse_blocks(workflow.issue.body))
+    workflow.comment(f"/batch recheck {known.fingerprint[:8]}")
+    assert workflow.run("collect").exit == 0
+    assert "  BUG(5);" in (shown := story.review())
+    assert len(shown) > lines
+    assert story.states == {5: "OPEN"}
+    # The last change has no answer yet, and may never get one.
+    changes = {5: ["  BUG(5);"], 12: ["  // far"], 16: ["  // first"]}
+    for number in (18, 19):
+        workflow.commit({PATH: source(changes)})
+        assert workflow.run("submit").exit == 0
+        changes[number] = ["  // next"]
+    one, other = (read_request(batch.requests[0]) for batch in workflow.batches[-2:])
+    assert "  // first" in one
+    assert len(one) < lines / 2 < lines < len(other)
+
+
 def test_a_pull_request_that_takes_a_change_back_closes_its_finding(
     workflow: WorkflowHarness,
 ) -> None:
