@@ -16,7 +16,9 @@ from pathlib import Path
 from benchmarks import harness
 from benchmarks.harness import Row
 
-MODULES = ("start", "ledger", "queries", "calls", "plan", "submit", "related_code")
+MODULES = (
+    "start", "ledger", "queries", "calls", "plan", "submit", "collect", "lifecycle", "related_code",
+)  # fmt: skip
 """Each has a function `rows`."""
 BEGIN, END = "<!-- make bench -->", "<!-- end of make bench -->"
 
