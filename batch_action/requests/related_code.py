@@ -45,7 +45,7 @@ MAX_WHOLE_LINES = 12
 MAX_DEFINITION_LINES = 15
 """Lines shown of a definition."""
 MAX_LINE_CHARS = 200
-MIN_NAME_CHARS = 3
+MIN_NAME_CHARS, MAX_NAME_CHARS = 3, 100
 MAX_OUTPUT_BYTES = 8_000_000
 """What is read of git's answer about some files."""
 
@@ -326,7 +326,7 @@ def _first(names: Iterable[str], limit: int) -> tuple[str, ...]:
     public = (
         name
         for name in names
-        if len(name) >= MIN_NAME_CHARS
+        if MIN_NAME_CHARS <= len(name) <= MAX_NAME_CHARS
         and not name.startswith("_")
         and name not in _COMMON_NAMES
         and _WORD.fullmatch(name)

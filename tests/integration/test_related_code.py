@@ -200,6 +200,13 @@ def test_related_code_is_bounded(repo: Repo):
     assert 0.6 * related_code.MAX_TOKENS < tokens <= related_code.MAX_TOKENS
 
 
+def test_names_of_any_length_are_harmless(repo: Repo):
+    long = "n" * 5_000
+    repo.commit({"x.py": f"def {long}(a):\n    return 1\n", "y.py": f"{long}(1)\nshort_name(2)\n"})
+    repo.commit({"x.py": f"{long}(2)\n\n\ndef short_name(a):\n    return {'(' * 4_000}\n"})
+    assert "2| short_name(2)" in related(repo)["x.py"]
+
+
 words = st.text(alphabet="ab_", min_size=1, max_size=5)
 
 
