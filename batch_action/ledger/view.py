@@ -82,6 +82,8 @@ class BacklogFile(NamedTuple):
     """The blob to compare with."""
     since: datetime
     """When it was first selected since its last verdict."""
+    base: str | None
+    """The commit that this selection compared with."""
 
 
 def create_window(intended: Intended, timeout: timedelta) -> tuple[datetime, datetime]:
@@ -410,10 +412,10 @@ class LedgerView:
                 newest.pop(path, None)
             for entry in fact.files:
                 before = newest.get(entry.path)
-                old_blob, since = entry.old_blob, fact.at
+                file = BacklogFile(entry.path, entry.blob, entry.old_blob, fact.at, fact.base)
                 if before is not None and (before.path, before.blob) not in self.verdicts:
-                    old_blob, since = before.old_blob, before.since
-                newest[entry.path] = BacklogFile(entry.path, entry.blob, old_blob, since)
+                    file = before._replace(blob=entry.blob)
+                newest[entry.path] = file
         return newest
 
     @cached_property

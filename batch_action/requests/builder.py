@@ -97,7 +97,7 @@ def build_requests(
     results: list[SelectedFile | SkippedFile] = []
     built: dict[str, tuple[Request, ...]] = {}
     with ctx.console.progress("Reading files", len(candidates.changes)) as progress:
-        for file in _read_files(ctx, candidates, progress):
+        for file in _read_files(ctx, view, candidates, progress):
             if isinstance(file, SkippedFile):
                 results.append(file)
                 continue
@@ -126,11 +126,14 @@ def build_requests(
 
 
 def _read_files(
-    ctx: RunContext, candidates: Candidates, progress: ProgressCallback
+    ctx: RunContext, view: LedgerView, candidates: Candidates, progress: ProgressCallback
 ) -> Iterator[SourceFile | SkippedFile]:
     """Yield the files with all that their requests say, and those that are skipped."""
     finder = context_files.ContextFinder(ctx, candidates)
-    descriptions = Descriptions(ctx, candidates.base, candidates.head)
+    waiting = view.unreviewed_files(ctx.scope).items()
+    descriptions = Descriptions(
+        ctx, candidates.base, candidates.head, {path: file.base for path, file in waiting}
+    )
     reviews_change = ctx.task.reads_excerpts and candidates.base is not None
     is_small = len(candidates.changes) <= related_code.MAX_CHANGED_FILES
     wanted = ctx.settings.related_code and reviews_change and is_small

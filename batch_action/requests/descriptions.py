@@ -1,8 +1,8 @@
 """What the author says about a change: text of commits or of the pull request, as data."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from batch_action.clients.secrets import mask
@@ -35,12 +35,16 @@ _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 
 @dataclass
 class Descriptions:
-    """The descriptions of the files of one run; commits are read once, for all files."""
+    """The descriptions of the files of one run; its commits are read once, for all files."""
 
     ctx: RunContext
     base: str | None
     """The commit to compare with; without one there is no change to describe."""
     head: str
+    waiting_since: Mapping[str, str | None] = field(default_factory=dict)
+    """Path of a file in the backlog to the commit with which it was compared at first."""
+    _read: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    """Commit to compare with to the messages by path."""
 
     def describe(self, file: SourceFile) -> SourceFile:
         """Return the file with what was said about its change as its first hint, if anything was.
@@ -55,7 +59,7 @@ class Descriptions:
         if text := self._of_all_files:
             return text
         paths = dict.fromkeys(path for path in (file.old_path, file.path) if path)
-        messages = (clean(text) for path in paths for text in self._messages.get(path, ()))
+        messages = (clean(text) for path in paths for text in self._messages_of(path))
         return join_messages(list(filter(None, dict.fromkeys(messages))))
 
     @cached_property
@@ -69,12 +73,14 @@ class Descriptions:
         texts = (clean(pull.title), clean(_COMMENT.sub("", pull.body))) if pull else ()
         return shorten("\n\n".join(filter(None, texts)), MAX_CHARS)
 
-    @cached_property
-    def _messages(self) -> dict[str, list[str]]:
+    def _messages_of(self, path: str) -> Sequence[str]:
+        base = self.waiting_since.get(path) or self.base
         # A patch has a commit of its own, which says nothing.
-        if self.base is None or self.ctx.settings.patch_file:
-            return {}
-        return self.ctx.git.messages_by_path(self.base, self.head, MAX_COMMITS)
+        if base is None or self.ctx.settings.patch_file:
+            return ()
+        if base not in self._read:
+            self._read[base] = self.ctx.git.messages_by_path(base, self.head, MAX_COMMITS)
+        return self._read[base].get(path, ())
 
 
 def clean(text: str) -> str:

@@ -58,7 +58,7 @@ def test_the_ledger_holds_no_text_of_files_or_findings(workflow: WorkflowHarness
             assert set(archive.namelist()) <= {"ledger.json", "ledger.hmac"}
             text = archive.read("ledger.json").decode()
         assert "MAGIC_WORD" not in text
-        assert "eval" not in text
+        assert "eval(" not in text
         assert "sk-ant" not in text
 
 

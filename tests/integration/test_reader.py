@@ -51,7 +51,7 @@ def select(
             recheck=recheck,
         ),
         backlog={
-            path: BacklogFile(path, (selected or {}).get(path, ""), old_blob, NOW)
+            path: BacklogFile(path, (selected or {}).get(path, ""), old_blob, NOW, None)
             for path, old_blob in (backlog or {}).items()
         },
     )
