@@ -32,14 +32,17 @@ class SampleRepository:
     head: str
 
 
-def create(folder: Path, files: int, sizes: range = SIZES) -> SampleRepository:
-    """Create a bare repository in which the second commit changes all *files* of so many bytes."""
+def create(folder: Path, files: int, sizes: range = SIZES, *, config: str = "") -> SampleRepository:
+    """Create a bare repository in which the second commit changes all *files* of so many bytes.
+
+    *config*: the text of its config file.
+    """
     folder.mkdir(parents=True)
     git(folder, "init", "--quiet", "--bare", "--initial-branch=main")
     command = ["git", "-C", folder, "fast-import", "--quiet"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
-        process.stdin.writelines(_stream(files, sizes))
+        process.stdin.writelines(_stream(files, sizes, config))
     if process.returncode:
         raise RuntimeError(f"git fast-import ended with {process.returncode}")
     base, head = (git(folder, "rev-parse", rev).strip() for rev in ("main~1", "main"))
@@ -59,11 +62,13 @@ def paths(files: int) -> Iterator[str]:
         yield f"src/package_{number // 50}/{WORDS[number % len(WORDS)]}_{number}.{extension}"
 
 
-def _stream(files: int, sizes: range) -> Iterator[bytes]:
+def _stream(files: int, sizes: range, config: str) -> Iterator[bytes]:
     # Each file is made twice rather than kept: with many, memory would not hold them.
     for time, is_changed in ((1_796_000_000, False), (1_796_000_001, True)):
         yield b"commit refs/heads/main\ncommitter Ada <ada@example.org> %d +0000\n" % time
         yield b"data 6\nSample\n"
+        if config:
+            yield _file(".github/batch-action.yml", [config])
         for path in paths(files):
             source = random.Random(path)
             lines = list(_lines(path, source.choice(sizes), source))
