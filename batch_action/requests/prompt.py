@@ -104,11 +104,13 @@ def _related_file(file: RelatedFile) -> str:
 
 def _numbered(lines: Sequence[str], start: int, shown: Collection[int] | None = None) -> str:
     """Number the lines; of a long gap, such as a notebook's outputs, the first lines are shown."""
-    width = len(str(start + len(lines) - 1))
-    if shown is None:
+    width, text = len(str(start + len(lines) - 1)), "\n".join(lines)
+    texts = lines
+    if _has_line_breaks(text):
+        texts = [_without_line_breaks(line.rstrip(chr(13))) for line in lines]
+    elif shown is None and _GAP not in f"\n{text}\n":
         prefixes = _line_prefixes(width)[start : start + len(lines)]
-        text = "\n".join(lines)
-        if len(prefixes) == len(lines) and not (_GAP in f"\n{text}\n" or _has_line_breaks(text)):
+        if len(prefixes) == len(lines):
             return "\n".join(map(add, prefixes, lines))
     numbered: list[str] = []
     for index, line in enumerate(lines):
@@ -116,8 +118,7 @@ def _numbered(lines: Sequence[str], start: int, shown: Collection[int] | None = 
             if not numbered or numbered[-1] != LEFT_OUT:
                 numbered.append(LEFT_OUT)
         elif line or index < MAX_GAP or any(lines[index - MAX_GAP : index]):
-            text = _without_line_breaks(line.rstrip(chr(13)))
-            numbered.append(f"{start + index:>{width}}| {text}")
+            numbered.append(f"{start + index:>{width}}| {texts[index]}")
     return "\n".join(numbered)
 
 
