@@ -69,8 +69,9 @@ def estimate_cost(prices: Prices, usages: Iterable[tuple[str, Usage]], shared: i
         prefix = min(shared, usage.input_tokens)
         cache = "cache_read_tokens" if model in written else "cache_write_1h_tokens"
         written.add(model)
-        rest = {"input_tokens": usage.input_tokens - prefix, cache: prefix}
-        cached.append((model, usage.model_copy(update=rest)))
+        rest = usage.input_tokens - prefix
+        of_output = usage.output_tokens
+        cached.append((model, Usage(input_tokens=rest, output_tokens=of_output, **{cache: prefix})))
     return Cost(
         interactive_usd=batch / prices.batch_discount,
         batch_usd=batch,
@@ -96,6 +97,8 @@ def actual_cost(prices: Prices, usages: Iterable[tuple[str, Usage]], shared: int
 
 def without_cache(usage: Usage) -> Usage:
     """Return the same tokens as if there were no prompt cache."""
+    if usage.prompt_tokens == usage.input_tokens:
+        return usage
     return Usage(input_tokens=usage.prompt_tokens, output_tokens=usage.output_tokens)
 
 
