@@ -372,7 +372,11 @@ def lines_around(text: _Text, place: _Place) -> Iterable[int]:
     around_it = [text.outline.definitions[i] for i in around(text.outline, place.number)]
     if place.number in text.outline.imports:
         return ()
-    starting = [d for d in around_it if d.start <= place.number < d.body and place.name in d.names]
+    starting = [
+        item
+        for item in around_it
+        if item.start <= place.number < item.body and place.name in _defined_names(item, text.lines)
+    ]
     if place.defines or starting:
         if not place.defines:
             return ()  # Something else with the same name.
