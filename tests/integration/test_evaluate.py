@@ -173,7 +173,9 @@ def test_kept_answers_cost_nothing_and_compare_two_models(cases: Cases) -> None:
     assert result.exit == 0, result.log
     assert len(cases.workflow.sandbox.faults.calls) == before
     printed = data_of(result)
-    assert any("1 line in" in warning for warning in printed["warnings"]), printed["warnings"]
+    assert any("1 line is no result of a batch" in warning for warning in printed["warnings"]), (
+        printed["warnings"]
+    )
     data = printed["evaluation"]
     assert (data["scores"]["found"], data["scores"]["defects"]) == (0, 2)
     assert data["scores"]["findings"] == 0

@@ -2,19 +2,14 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Collection, Iterator, Mapping
 from itertools import groupby
-from pathlib import Path
 
 from batch_action.clients.anthropic.responses import (
-    UNPARSABLE,
     outcome_of_line,
-    split_lines,
     worth,
 )
 from batch_action.clients.temporary_file import TemporaryFile
-from batch_action.errors import ConfigError
 from batch_action.models.requests import Outcome
 
 CHUNK_BYTES = 65_536
@@ -82,29 +77,3 @@ class ResultsFile(Mapping[str, Outcome]):
     def _find(self, custom_id: str) -> int | None:
         number = bisect_left(self._ids, custom_id)
         return number if self._ids[number : number + 1] == [custom_id] else None
-
-
-def read_kept_answers(paths: Iterable[Path]) -> tuple[dict[str, Outcome], int]:
-    """Return the outcomes in files of kept result lines by custom id, and how many lines are none.
-
-    Of several lines about one request an answer wins over an error, and else the first. Raises
-    ConfigError: a file cannot be read.
-    """
-    outcomes: dict[str, Outcome] = {}
-    unreadable = 0
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                for line in split_lines(iter(partial(file.read, CHUNK_BYTES), b"")):
-                    try:
-                        outcome = outcome_of_line(line)
-                    except UNPARSABLE:
-                        unreadable += 1
-                        continue
-                    if worth(outcome) > worth(outcomes.get(outcome.custom_id)):
-                        outcomes[outcome.custom_id] = outcome
-        except OSError as error:
-            raise ConfigError(
-                f"{path} cannot be read: {error.strerror}.", fix="Give another path."
-            ) from None
-    return outcomes, unreadable

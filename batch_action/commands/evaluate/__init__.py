@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from batch_action.batches import kept_answers
 from batch_action.batches import submit as batch_submit
-from batch_action.clients.anthropic.results_file import read_kept_answers
 from batch_action.clients.console import Console
 from batch_action.commands.evaluate import cases, report, runs, scores
 from batch_action.commands.evaluate.cases import LabelledCommit
@@ -202,7 +202,7 @@ def _read_answers(folder: Path, warn: Callable[[str], None]) -> Mapping[str, Out
             f"{folder} contains no answers (`.jsonl` files).",
             fix="`keep-answers: true` makes collect keep them.",
         )
-    outcomes, unreadable = read_kept_answers(files)
-    if unreadable:
-        warn(f"{plural(unreadable, 'line')} in {folder} are no results of a batch: left out.")
-    return outcomes
+    kept = kept_answers.read_files(files)
+    for problem in kept.problems:
+        warn(problem)
+    return kept.outcomes
