@@ -78,12 +78,15 @@ def test_a_model_that_echoes_our_secrets(workflow: WorkflowHarness) -> None:
         "explanation": f"It is {STATE_SECRET}.",
         "remediation": f"Remove {STATE_SECRET}.",
         "suggestion": None,
-        "cwe": None,
         "pre_existing": False,
+        "security": False,
     }
-    workflow.answer(lambda _request: {"findings": [finding], "summary": STATE_SECRET})
+    workflow.answer(lambda _request: {"findings": [finding]})
     result = workflow.run("collect", state_secret=STATE_SECRET, report="issue, files, annotations")
-    assert STATE_SECRET not in texts_of(workflow, result)
+    assert result.outputs["findings-count"] == "1"
+    told = texts_of(workflow, result)
+    assert STATE_SECRET not in told
+    assert "The secret is ***" in told
 
 
 def test_a_password_in_a_url_is_never_shown(workflow: WorkflowHarness) -> None:
