@@ -36,8 +36,8 @@ COPY --from=builder /git /
 COPY --from=builder /opt/venv /opt/venv
 # Each command of git that we call is in this one program; certificates come with the base image.
 RUN git --list-cmds=builtins >/tmp/builtins \
- && for verb in apply cat-file check-attr commit-tree diff-tree ls-tree merge-base mktree read-tree \
-      rev-list rev-parse symbolic-ref version write-tree; do \
+ && for verb in apply cat-file check-attr commit-tree diff-tree grep ls-tree merge-base mktree \
+      read-tree rev-list rev-parse symbolic-ref version write-tree; do \
       grep -qx "$verb" /tmp/builtins || { echo "git has no $verb"; exit 1; }; done \
  && rm /tmp/builtins \
  && test -s /etc/ssl/certs/ca-certificates.crt

@@ -144,11 +144,7 @@ class SourceText:
         """Return the offsets of the lines where this code begins."""
         text, found = self.compact, set()
         if len(self._occurrences) < FEW_LOOKUPS:
-            offset = text.find(code)
-            while offset >= 0:
-                found.add(offset)
-                offset = text.find(code, offset + 1)
-            return sorted(found.intersection(self._starts))
+            return sorted({start for start in self._starts if text.startswith(code, start)})
         starts, key = self._sorted_starts, code[:KEY_CHARS]
         number = bisect_left(starts, (key, 0))
         while number < len(starts) and starts[number][0].startswith(key):

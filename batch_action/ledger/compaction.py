@@ -100,12 +100,15 @@ class _Compaction:
         def counts(path: str, kind: int) -> bool:
             return (index, kind) >= self._first_events[subject, path]
 
+        files = tuple(x for x in fact.files if counts(x.path, SELECTED))
+        is_reviewed = all((x.path, x.blob) in self.view.verdicts for x in files)
         return fact.reduce(
-            files=tuple(x for x in fact.files if counts(x.path, SELECTED)),
+            files=files,
             removed=tuple(x for x in fact.removed if counts(x, REMOVED)),
             excluded=tuple(x for x in fact.excluded if counts(x, EXCLUDED)),
             skipped={},
-            base=None,
+            # The commits since then describe what still waits for an answer.
+            base=None if is_reviewed else fact.base,
         )
 
     @cached_property

@@ -82,8 +82,6 @@ class BacklogFile(NamedTuple):
     """The blob to compare with."""
     since: datetime
     """When it was first selected since its last verdict."""
-    base: str | None
-    """The commit that this selection compared with."""
 
 
 def create_window(intended: Intended, timeout: timedelta) -> tuple[datetime, datetime]:
@@ -412,7 +410,7 @@ class LedgerView:
                 newest.pop(path, None)
             for entry in fact.files:
                 before = newest.get(entry.path)
-                file = BacklogFile(entry.path, entry.blob, entry.old_blob, fact.at, fact.base)
+                file = BacklogFile(entry.path, entry.blob, entry.old_blob, fact.at)
                 if before is not None and (before.path, before.blob) not in self.verdicts:
                     file = before._replace(blob=entry.blob)
                 newest[entry.path] = file
@@ -437,6 +435,11 @@ class LedgerView:
         done = self.reviewed_files | self.in_flight_files | self.withdrawn_files
         newest = self.newest_files(scope).items()
         return {path: file for path, file in newest if (path, file.blob) not in done}
+
+    def first_bases(self, scope: str | None = None) -> dict[str, str | None]:
+        """Return by path what each unreviewed file was compared with when it was selected first."""
+        bases = {fact.at: fact.base for fact in self.selections}
+        return {path: bases.get(file.since) for path, file in self.unreviewed_files(scope).items()}
 
     def backlog(self, *, max_attempts: int, scope: str | None = None) -> dict[str, BacklogFile]:
         """Return the files to send with the next submit, by path: unreviewed and not given up."""

@@ -130,10 +130,8 @@ def _read_files(
 ) -> Iterator[SourceFile | SkippedFile]:
     """Yield the files with all that their requests say, and those that are skipped."""
     finder = context_files.ContextFinder(ctx, candidates)
-    waiting = view.unreviewed_files(ctx.scope).items()
-    descriptions = Descriptions(
-        ctx, candidates.base, candidates.head, {path: file.base for path, file in waiting}
-    )
+    bases = view.first_bases(ctx.scope)
+    descriptions = Descriptions(ctx, candidates.base, candidates.head, bases)
     reviews_change = ctx.task.reads_excerpts and candidates.base is not None
     is_small = len(candidates.changes) <= related_code.MAX_CHANGED_FILES
     wanted = ctx.settings.related_code and reviews_change and is_small

@@ -208,8 +208,9 @@ def test_the_short_help_names_choices_and_defaults(workflow: WorkflowHarness) ->
 def test_the_long_help_names_every_flag(workflow: WorkflowHarness, name: str) -> None:
     command: InputCommand = getattr(commands, name)
     shown = workflow.cli(name, "--help-all").stdout
-    for parameter in command.get_params(click.Context(command)):
-        assert parameter.opts[-1] in shown
+    options = command.get_params(click.Context(command))
+    for option in (each for each in options if isinstance(each, click.Option)):
+        assert option.opts[-1] in shown
 
 
 @pytest.mark.parametrize("name", REPORTING)

@@ -51,7 +51,7 @@ def select(
             recheck=recheck,
         ),
         backlog={
-            path: BacklogFile(path, (selected or {}).get(path, ""), old_blob, NOW, None)
+            path: BacklogFile(path, (selected or {}).get(path, ""), old_blob, NOW)
             for path, old_blob in (backlog or {}).items()
         },
     )

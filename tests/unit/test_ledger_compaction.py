@@ -133,6 +133,7 @@ def answers(known: Ledger, without=frozenset()) -> dict:
         "heads": [view.recorded_heads(scope) for scope in SCOPES],
         "newest": [of_paths(view.newest_files(scope)) for scope in SCOPES],
         "unreviewed": [of_paths(view.unreviewed_files(scope)) for scope in SCOPES],
+        "bases": [of_paths(view.first_bases(scope)) for scope in SCOPES],
         "backlog": [of_paths(view.backlog(max_attempts=n)) for n in (1, MAX_ATTEMPTS)],
         "gone": view.excluded_paths,
         "reviewed": current & view.reviewed_files,
