@@ -149,8 +149,10 @@ class PullRequestHarness:
         return render.parse(self.summary)
 
     def states(self) -> dict[str, str]:
-        """Rule to state, as stored in the summary."""
-        return {t.rule: t.state.value for t in self.state.tracked}
+        """Rule to state, as stored in the summary and its pages."""
+        bodies = [c.body for c in self.issue.comments if "<!-- batch-action:review-page " in c.body]
+        parts = [self.state, *map(render.parse, bodies)]
+        return {t.rule: t.state.value for part in parts for t in part.tracked}
 
 
 def raw_finding(rule: str, evidence: str, **more: Any) -> dict[str, Any]:

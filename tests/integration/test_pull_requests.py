@@ -171,6 +171,48 @@ def prompt_lines(workflow: WorkflowHarness) -> list[str]:
     return [line.partition("|")[2].strip() or line.strip() for line in content.splitlines()]
 
 
+@pytest.mark.parametrize(
+    "death", [None, ("POST", 1), ("POST", 2), ("POST", 3), ("PATCH", 1), ("DELETE", 1)], ids=str
+)
+def test_no_finding_of_a_crowded_pull_request_is_lost(
+    workflow: WorkflowHarness, death: tuple[str, int] | None
+) -> None:
+    lines = [f"call{n}(x);" for n in range(300)]
+    files = {"app.js": "\n".join(lines) + "\n", "b.js": WORSE}
+    workflow.commit(files)
+    changed = {name: f"{text}end(x);\n" for name, text in files.items()}
+    pull = PullRequestHarness.open(workflow, changed)
+
+    def collect(findings: dict[str, list[dict[str, object]]]) -> None:
+        set_answers(workflow, findings)
+        if death is not None:
+            method, nth = death
+            workflow.sandbox.faults.add(
+                "status", method=method, path="/comments", status=500, nth=nth, times=99
+            )
+            pull.collect()
+            workflow.sandbox.faults.clear()
+            set_answers(workflow, findings)
+        result = pull.collect()
+        assert result.exit == 0, result.log
+        assert max(len(c.body) for c in pull.issue.comments) < 65_536
+
+    pull.run("submit")
+    found = [raw_finding(f"r{n}", line, severity="low") for n, line in enumerate(lines)]
+    collect({"app.js": found, "b.js": [raw_finding("b", "return x == y;", severity="medium")]})
+    assert len(pull.states()) == 301
+    writes = len(workflow.writes)
+    assert pull.collect().exit == 0
+    assert len(workflow.writes) == writes
+    # One finding is fixed and moves to the end; nothing is said about the other file.
+    pull.push({"b.js": GOOD})
+    pull.run("submit")
+    collect({})
+    states = pull.states()
+    assert len(states) == 301
+    assert [rule for rule, state in states.items() if state == "fixed"] == ["b"]
+
+
 def test_findings_over_the_limit_of_a_review_are_in_the_summary(workflow: WorkflowHarness) -> None:
     lines = [f"call{n}(x);" for n in range(40)]
     pull = PullRequestHarness.open(workflow, {"app.js": "\n".join(lines) + "\n"})

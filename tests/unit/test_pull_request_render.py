@@ -20,6 +20,7 @@ from tests.unit.test_issue_text import REPORT, B, C, reported_status
 
 PULL = replace(REPORT, pull_request=7)
 NO_COMMENTS = render.InlineCommentIndex(urls={}, ids={})
+IDENTITY = render.identity("code-review", "42", "", 7)
 SERVER_URL = "https://github.com"
 
 PATCH = """\
@@ -250,7 +251,7 @@ def test_a_finding_with_a_comment_is_only_listed() -> None:
     assert f"]({urls[name]})" in draft.text
 
 
-def test_hundreds_of_findings_are_stored_within_the_limit() -> None:
+def test_thousands_of_findings_are_stored_within_the_limits() -> None:
     many = [reported_status(n, pre_existing=n % 5 == 0) for n in range(1, 101)]
     draft = render_summary(*many)
     state = render.parse(draft.text)
@@ -258,12 +259,21 @@ def test_hundreds_of_findings_are_stored_within_the_limit() -> None:
     assert (len(state.tracked), len(state.blocks)) == (100, 25)
     assert dict(draft.suppressed)["max-findings"] == 75
     more = render_summary(*[reported_status(n) for n in range(1, 1001)])
-    assert len(more.text) <= render.MAX_BODY_CHARS
-    assert 100 < len(more.fingerprints) < 200
+    parts = (more.text, *more.pages)
+    assert max(map(len, parts)) <= render.MAX_BODY_CHARS
+    states = [render.parse(part) for part in parts]
+    assert len(more.fingerprints) == 1000
+    assert {t.fingerprint for state in states for t in state.tracked} == more.fingerprints
+    assert sum(len(state.tracked) for state in states) == 1000
+    assert sum(len(state.blocks) for state in states) == 25
+    numbers = [render.page_number(page, IDENTITY) for page in more.pages]
+    assert numbers == list(range(2, len(parts) + 1))
 
 
 def test_a_summary_is_identified() -> None:
     text = render_summary(reported_status(), state_key="web").text
+    later = text.replace("batch-action:review v1", "batch-action:review-page v9")
+    assert render.page_number(later, IDENTITY) is None
     identity = render.identity("code-review", "42", "web", 7)
     assert render.is_ours(text, identity)
     for other in (

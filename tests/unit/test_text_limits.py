@@ -135,9 +135,10 @@ def review_texts(statuses: tuple[FindingStatus, ...], run: RunReport) -> Iterato
     comments = pull_request.InlineCommentIndex(urls={}, ids={})
     reconciled = Reconciliation(statuses=statuses, commit=C)
     draft = pull_request.render(replace(run, pull_request=7), reconciled, None, comments, 25)
-    yield draft.text
-    parsed = pull_request.parse(draft.text)
-    assert {t.fingerprint for t in parsed.tracked} == draft.fingerprints
+    parts = (draft.text, *draft.pages)
+    yield from parts
+    stored = {t.fingerprint for part in parts for t in pull_request.parse(part).tracked}
+    assert stored == draft.fingerprints == {s.tracked.fingerprint for s in statuses}
     for status in statuses:
         assert status.finding
         text = review_comments.render(status.tracked, status.finding, suggestion="x")

@@ -51,8 +51,10 @@ class PullRequestPublisher:
     identity: str
     max_findings: int
     summary: IssueComment | None = None
+    pages: dict[int, IssueComment] = field(default_factory=dict)
+    """The further comments with findings that do not fit into the summary, by number."""
     duplicate_summaries: tuple[IssueComment, ...] = ()
-    """Summaries of concurrent runs; their findings are in `state`."""
+    """Summaries and pages of concurrent runs; their findings are in `state`."""
     state: render.ReviewState | None = None
     inline_comments: dict[str, InlineComment] = field(default_factory=dict)
     """By fingerprint."""
@@ -66,10 +68,14 @@ class PullRequestPublisher:
     def read_state(self) -> PublishedState:
         """Read the summary, the review comments and people's commands; see `Publisher`."""
         comments = self.issues.comments(self.pull.number)
-        summaries = [c for c in comments if c.trusted and render.is_ours(c.body, self.identity)]
+        summaries, pages = self._own_comments(comments)
         self.summary = summaries[0] if summaries else None
-        self.duplicate_summaries = tuple(summaries[1:])
-        self.state = _merge_states([render.parse(summary.body) for summary in summaries])
+        self.pages = dict(reversed(pages))
+        kept = {comment.id for comment in self.pages.values()}
+        others = (comment for _, comment in pages if comment.id not in kept)
+        self.duplicate_summaries = (*summaries[1:], *others)
+        parts = (*summaries, *(comment for _, comment in pages))
+        self.state = _merge_states([render.parse(part.body) for part in parts])
         review = self.pulls.comments(self.pull.number)
         self._read_inline_comments(review)
         tracked = self._tracked()
@@ -121,6 +127,15 @@ class PullRequestPublisher:
         return shown != render.render_unreviewed(statuses)
 
     # The state on the pull request
+
+    def _own_comments(
+        self, comments: Sequence[IssueComment]
+    ) -> tuple[list[IssueComment], list[tuple[int, IssueComment]]]:
+        """Return our summaries, and our pages with their numbers, oldest first."""
+        trusted = [c for c in comments if c.trusted]
+        numbered = ((render.page_number(c.body, self.identity), c) for c in trusted)
+        pages = [(number, c) for number, c in numbered if number is not None]
+        return [c for c in trusted if render.is_ours(c.body, self.identity)], pages
 
     def _read_inline_comments(self, review: Sequence[ReviewComment]) -> None:
         self.inline_comments = {}
@@ -214,27 +229,41 @@ class PullRequestPublisher:
         result = DestinationResult(
             destination=DESTINATION, action="unchanged", suppressed=draft.suppressed
         )
+        if self.summary is None and not draft.has_content:
+            return result
+        outdated = self._post_pages(draft.pages)
         if self.summary is None:
-            if not draft.has_content:
-                return result
             self.summary = self.issues.comment(self.pull.number, draft.text)
             result = replace(result, action="created")
         elif not is_same_text(self.summary.body, draft.text):
             self.issues.edit_comment(self.summary.id, draft.text)
             result = replace(result, action="updated")
-        for duplicate in self.duplicate_summaries:
-            self.issues.delete_comment(duplicate.id)
+        elif outdated:
+            result = replace(result, action="updated")
+        for comment in (*outdated, *self.duplicate_summaries):
+            self.issues.delete_comment(comment.id)
         if result.action != "unchanged":
             self._verify_summary(draft)
         return result
 
+    def _post_pages(self, texts: Sequence[str]) -> list[IssueComment]:
+        """Post the pages that changed; return the comments to delete once the summary is written.
+
+        None is edited: until the summary is written, each finding must be where it was.
+        """
+        outdated = dict(self.pages)
+        for number, text in enumerate(texts, 2):
+            page = self.pages.get(number)
+            if page is not None and is_same_text(page.body, text):
+                del outdated[number]
+            else:
+                self.issues.comment(self.pull.number, text)
+        return list(outdated.values())
+
     def _verify_summary(self, draft: render.ReviewDraft) -> None:
         number = self.pull.number
-        bodies = [
-            comment.body
-            for comment in self.issues.comments(number)
-            if comment.trusted and render.is_ours(comment.body, self.identity)
-        ]
+        summaries, pages = self._own_comments(self.issues.comments(number))
+        bodies = [comment.body for comment in (*summaries, *(page for _, page in pages))]
         written = {t.fingerprint for body in bodies for t in render.parse(body).tracked}
         if missing := draft.fingerprints - written:
             raise GitHubError(

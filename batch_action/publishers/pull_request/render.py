@@ -1,12 +1,14 @@
 """The summary comment of a pull request, and the state that it stores.
 
 It has a marker for every finding of the pull request. The text of a finding is in the comment on
-its lines, or in the summary where no such comment is possible.
+its lines, or in the summary where no such comment is possible. What does not fit is in further
+comments, its pages.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from batch_action.errors import GitHubError
 from batch_action.escape import attribute, html_code, markdown
@@ -47,6 +49,7 @@ ADVICE = (
 )
 
 _HEAD = re.compile(r"<!-- batch-action:review v(\d+) ([^\n]*?) ?-->")
+_PAGE = re.compile(r"<!-- batch-action:review-page v(\d+) ([^\n]*?) n=(\d{1,4}) -->")
 _INDEX = re.compile(r"^<!-- batch-action:inline v\d+ ?([^\n]*?) ?-->", re.MULTILINE)
 _LAST_RUN = re.compile(
     r"^<!-- batch-action:last-run -->\n(.*)^<!-- /batch-action:last-run -->",
@@ -91,6 +94,8 @@ class ReviewDraft:
     """The new text of the summary."""
 
     text: str
+    pages: tuple[str, ...]
+    """The texts of further comments, in their order."""
     fingerprints: frozenset[str]
     """All findings with a marker."""
     suppressed: tuple[tuple[str, int], ...]
@@ -114,16 +119,33 @@ def is_ours(body: str, identity: str) -> bool:
     match = _HEAD.match(body)
     if match is None or not match[2].startswith(identity):
         return False
-    if int(match[1]) > markers.SCHEMA:
-        raise GitHubError(
-            f"The summary was written by a later version of batch-action (schema {match[1]}).",
-            fix="Update the action, or delete that comment to start a new one.",
-        )
+    _check_schema(match[1])
     return True
 
 
+def page_number(body: str, identity: str) -> int | None:
+    """Return which page of that summary a comment is; None when it is none of ours.
+
+    Raises:
+        GitHubError: a later version wrote it.
+    """
+    match = _PAGE.match(body)
+    if match is None or f"{match[2]} head=" != identity:
+        return None
+    _check_schema(match[1])
+    return int(match[3])
+
+
+def _check_schema(version: str) -> None:
+    if int(version) > markers.SCHEMA:
+        raise GitHubError(
+            f"The summary was written by a later version of batch-action (schema {version}).",
+            fix="Update the action, or delete that comment to start a new one.",
+        )
+
+
 def parse(body: str) -> ReviewState:
-    """Return the state in a summary of ours."""
+    """Return the state in a summary of ours, or in a page of it."""
     body = body.replace("\r\n", "\n")
     match, index, last_run = _HEAD.match(body), _INDEX.search(body), _LAST_RUN.search(body)
     unreviewed = _UNREVIEWED.search(body)
@@ -162,8 +184,6 @@ def render(
     open_statuses = [s for s in statuses if s.tracked.state in OPEN_STATES]
     open_statuses.sort(key=lambda s: s.tracked.pre_existing)
     closed = [s for s in statuses if s.tracked.state not in OPEN_STATES]
-    texts = {**reconciled.blocks, **(state.blocks if state else {})}
-
     unreviewed = render_unreviewed(report.file_statuses)
     state_fields = _state_fields(report, reconciled, state, comments.ids)
 
@@ -188,14 +208,18 @@ def render(
             sections=finding_block.build_sections(statuses, blocks, "this pull request"),
         )
 
-    max_chars = MAX_BODY_CHARS - RESERVED_CHARS - len(render_with([]))
-    blocks, readable = _fit_blocks(
-        [*open_statuses, *closed], texts, report, comments, max_findings, max_chars
+    texts = _texts_in_summary(
+        open_statuses, {**reconciled.blocks, **(state.blocks if state else {})}, report, comments
     )
+    texts = dict(islice(texts.items(), max_findings))
+    first_chars = MAX_BODY_CHARS - RESERVED_CHARS - len(render_with([]))
+    first, *more = _paginate([*open_statuses, *closed], texts, first_chars)
+    readable = texts.keys() | comments.urls.keys()
     unreadable = sum(s.tracked.fingerprint not in readable for s in open_statuses)
     return ReviewDraft(
-        text=render_with(blocks),
-        fingerprints=frozenset(block.tracked.fingerprint for block in blocks),
+        text=render_with(first),
+        pages=_render_pages(more, open_statuses, report, comments),
+        fingerprints=frozenset(b.tracked.fingerprint for page in (first, *more) for b in page),
         suppressed=suppressed.count_suppressed(reconciled, max_findings=unreadable),
         has_content=bool(open_statuses or unreviewed or report.file_verdicts or report.generated),
     )
@@ -237,49 +261,76 @@ def _format_names(entries: Sequence[FileStatusEntry]) -> str:
     return f"{', '.join(names)}{more}."
 
 
-def _fit_blocks(
+def _texts_in_summary(
     statuses: Sequence[FindingStatus],
-    texts: Mapping[str, str],
+    known: Mapping[str, str],
     report: RunReport,
     comments: InlineCommentIndex,
-    max_findings: int,
-    max_chars: int,
-) -> tuple[list[Block], frozenset[str]]:
-    """Return a block for each finding within the limit, and the findings whose text is readable.
-
-    First every finding gets its marker, which stores its state; then the most severe get their
-    text.
-    """
-    blocks: list[Block] = []
-    for status in statuses:
-        marker = markers.wrap_block(status.tracked, "")
-        max_chars -= len(marker) + 2
-        if max_chars < 0:
-            break
-        blocks.append(Block(tracked=status.tracked, text=marker))
-    readable = {s.tracked.fingerprint for s in statuses if s.tracked.fingerprint in comments.urls}
-    count = 0
-    for number, block in enumerate(blocks):
-        status = statuses[number]
-        tracked = status.tracked
-        if tracked.state not in OPEN_STATES or tracked.fingerprint in readable:
-            continue
-        text = texts.get(tracked.fingerprint) or finding_block.render_block(
-            tracked, status.finding, report
+) -> dict[str, str]:
+    """Return the texts of the findings that have no comment on their lines, by fingerprint."""
+    return {
+        status.tracked.fingerprint: _truncate(
+            finding_block.complete_block(
+                known.get(status.tracked.fingerprint)
+                or finding_block.render_block(status.tracked, status.finding, report),
+                status.finding,
+            )
         )
-        text = _truncate(finding_block.complete_block(text, status.finding))
-        block_text = markers.wrap_block(tracked, text)
-        max_chars -= len(block_text) - len(block.text)
-        if max_chars < 0 or count == max_findings:
-            break
-        blocks[number] = Block(tracked=tracked, text=block_text)
-        readable.add(tracked.fingerprint)
-        count += 1
-    return blocks, frozenset(readable)
+        for status in statuses
+        if status.tracked.fingerprint not in comments.urls
+    }
+
+
+def _paginate(
+    statuses: Sequence[FindingStatus], texts: Mapping[str, str], first_chars: int
+) -> list[list[Block]]:
+    """Return the blocks of the summary, which has room for *first_chars*, and of each page.
+
+    A finding without a text has a block for its state alone.
+    """
+    pages: list[list[Block]] = [[]]
+    left = first_chars
+    for status in statuses:
+        tracked = status.tracked
+        text = markers.wrap_block(tracked, texts.get(tracked.fingerprint, ""))
+        if len(text) + 2 > left:
+            pages.append([])
+            left = MAX_BODY_CHARS - RESERVED_CHARS - MAX_TABLE_CHARS
+        left -= len(text) + 2
+        pages[-1].append(Block(tracked=tracked, text=text))
+    return pages
+
+
+def _render_pages(
+    pages: Sequence[Sequence[Block]],
+    open_statuses: Sequence[FindingStatus],
+    report: RunReport,
+    comments: InlineCommentIndex,
+) -> tuple[str, ...]:
+    """Return the texts of the comments that follow the summary, which is the first page."""
+    start = _identity_of(report).removesuffix(" head=")
+    texts = []
+    for number, blocks in enumerate(pages, 2):
+        names = {block.tracked.fingerprint for block in blocks}
+        shown = (s for s in open_statuses if s.tracked.fingerprint in names)
+        text = render_template(
+            "pull_request/review_page.md.j2",
+            marker=f"<!-- batch-action:review-page v{markers.SCHEMA} {start} n={number} -->",
+            number=number,
+            task=markdown(report.task.replace("-", " "), 60),
+            table=report_text.format_findings(shown, report, MAX_TABLE_CHARS, comments.urls),
+            blocks=finding_block.join_blocks(blocks),
+        )
+        texts.append(text)
+    return tuple(texts)
 
 
 def _truncate(text: str) -> str:
     return cut(text, MAX_BLOCK_CHARS, "a comment")
+
+
+def _identity_of(report: RunReport) -> str:
+    return identity(report.task, report.repository_id, report.state_key, report.pull_request or 0)
 
 
 def _state_fields(
@@ -289,7 +340,7 @@ def _state_fields(
     comment_ids: Mapping[str, int],
 ) -> dict[str, str]:
     """Return the fields of the template from which `parse` reads the state."""
-    start = identity(report.task, report.repository_id, report.state_key, report.pull_request or 0)
+    start = _identity_of(report)
     batches = report.batch_ids or (state.batches if state else ())
     head = f"{start}{attribute(reconciled.commit)} batches={markers.encode_list(batches)}"
     index = " ".join(f"{name}={comment_ids[name]}" for name in sorted(comment_ids))
