@@ -18,6 +18,7 @@ from tests.harness.workflow import BAD, WORSE, Result, WorkflowHarness
 
 CONFIG = ".github/batch-action.yml"
 CREATE = "/batches$"
+OUT = ("--out", "{repo}/out")
 NOT_ACCESSIBLE = "Resource not accessible by integration"
 WRONG_KEY = {"ANTHROPIC_API_KEY": "sk-ant-invalid", "INPUT_ANTHROPIC-API-KEY": None}
 SHELL_ONLY = re.compile(r"(?<![\w`'])--[a-z]|\bexport |this shell")
@@ -97,6 +98,12 @@ def config(text: str) -> Step:
 
 def change(place: Place) -> None:
     place.workflow.commit({"a.js": WORSE, "b.js": BAD})
+
+
+def label(place: Place) -> None:
+    """Write the newest commit down as the only case of an evaluation."""
+    case = "cases: [{repository: ., base: HEAD~1, head: HEAD}]"
+    (place.workflow.repo.path / "cases.yml").write_text(case)
 
 
 def submit(place: Place) -> None:
@@ -297,10 +304,24 @@ SITUATIONS: Mapping[str, Situation] = {
     "no file for serve": Situation(
         argv=("serve",), exit=2, words="serve.yml cannot be read"
     ),
+    "statistics with a mistake in the settings": Situation(
+        argv=("stats",), exit=2, words="`modle`", arrange=(config("modle: x\n"),)
+    ),
+    "no cases to evaluate": Situation(
+        argv=("evaluate", "nowhere.yml", "--max-cost-usd", "1"), exit=2,
+        words="nowhere.yml cannot be read",
+    ),
+    "an evaluation without a cap": Situation(
+        argv=("evaluate", "{repo}/cases.yml"), exit=2, words="--max-cost-usd"
+    ),
     "a demo of a commit that is not there": Situation(
         argv=("demo", "--repo", "{repo}", "--base", "mian"), exit=2, words="mian is not a commit"
     ),
     # 3: budget.
+    "an evaluation over the cap": Situation(
+        argv=("evaluate", "{repo}/cases.yml", "--max-cost-usd", "0.0001", *OUT), exit=3,
+        words="not even one file fits", arrange=(change, label),
+    ),
     "over the cap": Situation(
         command="submit", exit=3, words="Not even one file fits the budget",
         inputs={"max-cost-usd": "0.0001"}, arrange=(change,),
@@ -344,6 +365,10 @@ SITUATIONS: Mapping[str, Situation] = {
     "every request failed": Situation(
         command="collect", exit=4, words="answered none of the 2 requests",
         arrange=(change, submit, fail_every_request),
+    ),
+    "Anthropic refuses the key of an evaluation": Situation(
+        argv=("evaluate", "{repo}/cases.yml", "--max-cost-usd", "1", *OUT), exit=4,
+        words="answered 401|refuses the key", arrange=(change, label), environ=WRONG_KEY,
     ),
     "Anthropic refuses to cancel": Situation(
         argv=("cancel",), exit=4, words="answered 403",
