@@ -1,6 +1,7 @@
-"""Text helpers: plurals, ages, the name of a task with its state key, expressions and line ends."""
+"""Text helpers: plurals, ages, a task's name with its state key, expressions, line ends, JSON."""
 
 import codecs
+import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -123,3 +124,27 @@ def covers(ranges: str, first: int, last: int) -> bool:
         if start <= first <= end:
             first = end + 1
     return first > last
+
+
+def format_json(value: object, indent: str = "") -> str:
+    """Return JSON with each key, and each item of a list, on a line of its own.
+
+    An item without lists and objects is one line: there may be thousands of them.
+    """
+    inner = indent + "  "
+    match value:
+        case dict() if value:
+            lines = [
+                f"{json.dumps(key)}: {format_json(item, inner)}" for key, item in value.items()
+            ]
+            return f"{{\n{inner}" + f",\n{inner}".join(lines) + f"\n{indent}}}"
+        case list() if value:
+            lines = [
+                format_json(item, inner)
+                if isinstance(item, dict) and any(isinstance(v, dict | list) for v in item.values())
+                else json.dumps(item)
+                for item in value
+            ]
+            return f"[\n{inner}" + f",\n{inner}".join(lines) + f"\n{indent}]"
+        case _:
+            return json.dumps(value)

@@ -42,6 +42,8 @@ MAX_LINE_DISTANCE = 3
 """Lines that count as near."""
 FEW_LOOKUPS = 4
 """So many equal lines of a file are searched in it before its lines are sorted for that."""
+MAX_FINDS = 100
+"""So many occurrences are searched one after the other."""
 KEY_CHARS = 64
 """Equal lines are looked up by so many characters."""
 _PUNCTUATION = str.maketrans(
@@ -142,8 +144,15 @@ class SourceText:
 
     def _find_lines(self, code: str) -> list[int]:
         """Return the offsets of the lines where this code begins."""
-        text, found = self.compact, set()
+        text, found = self.compact, set[int]()
         if len(self._occurrences) < FEW_LOOKUPS:
+            offset = text.find(code)
+            while offset >= 0 and len(found) < MAX_FINDS:
+                found.add(offset)
+                offset = text.find(code, offset + 1)
+            if offset < 0:
+                return sorted(found.intersection(self._starts))
+            # Each search prepares the code anew, which takes long where it is everywhere.
             return sorted({start for start in self._starts if text.startswith(code, start)})
         starts, key = self._sorted_starts, code[:KEY_CHARS]
         number = bisect_left(starts, (key, 0))

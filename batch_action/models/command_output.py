@@ -1,8 +1,9 @@
 """How much a command prints, and the JSON object that it prints for `--json`."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from batch_action.text import format_json
 
 
 @dataclass(slots=True)
@@ -32,7 +33,7 @@ class CommandOutput:
             for level in ("error", "warning")
         }
         envelope = {"command": self.command, "exit_code": exit_code, **texts}
-        return _as_lines(_hidden(envelope | self.data, hide), "")
+        return format_json(_hidden(envelope | self.data, hide))
 
 
 def _hidden(value: object, hide: Callable[[str], str]) -> object:
@@ -45,25 +46,3 @@ def _hidden(value: object, hide: Callable[[str], str]) -> object:
             return [_hidden(item, hide) for item in value]
         case _:
             return value
-
-
-def _as_lines(value: object, indent: str) -> str:
-    """Return JSON with each key, and each item of a list, on a line of its own.
-
-    An item without lists and objects is one line: there may be thousands of them.
-    """
-    inner = indent + "  "
-    match value:
-        case dict() if value:
-            lines = [f"{json.dumps(key)}: {_as_lines(item, inner)}" for key, item in value.items()]
-            return f"{{\n{inner}" + f",\n{inner}".join(lines) + f"\n{indent}}}"
-        case list() if value:
-            lines = [
-                _as_lines(item, inner)
-                if isinstance(item, dict) and any(isinstance(v, dict | list) for v in item.values())
-                else json.dumps(item)
-                for item in value
-            ]
-            return f"[\n{inner}" + f",\n{inner}".join(lines) + f"\n{indent}]"
-        case _:
-            return json.dumps(value)

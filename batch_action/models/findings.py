@@ -72,7 +72,10 @@ class Severity(StrEnum):
     @property
     def rank(self) -> int:
         """Position in the order: 0 for critical … 3 for low."""
-        return list(Severity).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 @unique

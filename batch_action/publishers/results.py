@@ -7,7 +7,6 @@ forwarded.
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -35,6 +34,7 @@ from batch_action.models.github_context import GitHubContext
 from batch_action.models.ledger import Usage
 from batch_action.models.report import DestinationResult, FileStatus, PublishResult, RunReport
 from batch_action.publishers import links, report_text, suppressed
+from batch_action.text import format_json
 
 SCHEMA: Final = "batch-action/results/1"
 FAILURE_SCHEMA: Final = "batch-action/failure/1"
@@ -271,7 +271,7 @@ def json_schema(model: type[SchemaModel], name: str) -> dict[str, Any]:
 
 def encode(value: SchemaModel) -> bytes:
     """Encode as JSON in ASCII, so that no invisible character is hidden in a file people open."""
-    return (json.dumps(value.model_dump(mode="json", by_alias=True), indent=2) + "\n").encode()
+    return (format_json(value.model_dump(mode="json", by_alias=True)) + "\n").encode()
 
 
 def count_findings(statuses: Iterable[FindingStatus]) -> FindingCounts:
