@@ -5,14 +5,9 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping
 from itertools import groupby
 
-from batch_action.clients.anthropic.responses import (
-    outcome_of_line,
-    worth,
-)
+from batch_action.clients.anthropic.responses import outcome_of_line, worth
 from batch_action.clients.temporary_file import TemporaryFile
 from batch_action.models.requests import Outcome
-
-CHUNK_BYTES = 65_536
 
 
 class ResultsFile(Mapping[str, Outcome]):

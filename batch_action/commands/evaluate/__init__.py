@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from batch_action.batches import kept_answers
 from batch_action.batches import submit as batch_submit
+from batch_action.batches.results import FIRST_POLL_SECONDS, MAX_POLL_SECONDS
 from batch_action.clients.console import Console
 from batch_action.commands.evaluate import cases, report, runs, scores
 from batch_action.commands.evaluate.cases import LabelledCommit
@@ -20,7 +21,6 @@ from batch_action.models.requests import ModelCheck, Outcome, digest
 from batch_action.text import plural
 
 RESULT, VERDICTS = "evaluation.json", "verdicts.yml"
-FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 5.0, 60.0
 
 
 def evaluate(
@@ -151,13 +151,13 @@ def _send_and_collect(
 
 def _wait(ctx: RunContext, empty: Evaluation, opened: list[CaseRun], out: Path) -> None:
     """Read the answers as they come, at most for `wait-minutes`."""
-    pause = FIRST_PAUSE_SECONDS
+    pause = FIRST_POLL_SECONDS
     while any(run.is_waiting for run in opened):
         left = (ctx.deadline - ctx.now()).total_seconds()
         if left <= 0:
             return
         ctx.sleep(min(pause, left))
-        pause = min(MAX_PAUSE_SECONDS, pause * 2)
+        pause = min(MAX_POLL_SECONDS, pause * 2)
         _collect(empty, opened, out)
 
 

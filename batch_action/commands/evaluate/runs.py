@@ -59,10 +59,7 @@ class CaseRun:
 
         Raises ConfigError; AnthropicError; BudgetError: not even one file fits.
         """
-        if self.session.view.open_intents:
-            lost_creates.resolve_open_intents(
-                self.ctx.require_anthropic(), self.session, self.ctx.warn
-            )
+        self._find_lost_creates()
         plan = planner.prepare(self.ctx, self.session, check_model)
         self._note_reasons(plan)
         if plan.requests and not plan.cost.is_priced:
@@ -83,11 +80,7 @@ class CaseRun:
 
         They are recorded in the ledger by `save`, once the result is stored. Raises AnthropicError.
         """
-        view = self.session.view
-        if view.open_intents:
-            lost_creates.resolve_open_intents(
-                self.ctx.require_anthropic(), self.session, self.ctx.warn
-            )
+        self._find_lost_creates()
         batch_results = results.fetch_results(self.ctx, self.session.view.pending_batches)
         if not batch_results.ended:
             return False
@@ -139,6 +132,11 @@ class CaseRun:
             for path in sorted(wanted - {*self.result.answered})
         }
         self.result = self.result.model_copy(update={"unanswered": reasons})
+
+    def _find_lost_creates(self) -> None:
+        if self.session.view.open_intents:
+            api = self.ctx.require_anthropic()
+            lost_creates.resolve_open_intents(api, self.session, self.ctx.warn)
 
     def _note_reasons(self, plan: Plan) -> None:
         self.reasons |= {s.path: s.reason.value for s in plan.selection.skipped}
