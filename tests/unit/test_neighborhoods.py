@@ -9,23 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_action.syntax.neighborhoods import neighborhood, touched_lines
+from tests.unit.test_anchoring import FILE
 
 STDLIB = Path(sysconfig.get_path("stdlib"))
-PYTHON = """\
-import os
-
-def load(path):
-    handle = open(path)
-    data = handle.read()
-    return data
-
-def save(path, data):
-    handle = open(path)
-    handle.write(data)
-    print("saved…", *data)
-    token = "••••••••"
-    return None
-"""
 JS = """\
 export class Store {
   constructor() {
@@ -58,10 +44,10 @@ int main(void) {
 @pytest.mark.parametrize(
     ("text", "lines", "scope"),
     [
-        (PYTHON, (4, 4), (3, 7)),
-        (PYTHON, (3, 3), (3, 7)),
-        (PYTHON, (11, 12), (8, 13)),
-        (PYTHON, (1, 1), (1, 11)),
+        (FILE, (4, 4), (3, 7)),
+        (FILE, (3, 3), (3, 7)),
+        (FILE, (11, 12), (8, 13)),
+        (FILE, (1, 1), (1, 11)),
         (JS, (8, 8), (6, 11)),
         (JS, (3, 3), (2, 4)),
         (JS, (2, 5), (2, 5)),
