@@ -28,6 +28,8 @@ from batch_action.models.ledger import (
     Reserved,
     Selected,
     Sent,
+    VerificationDue,
+    Verified,
     Withdrawn,
 )
 
@@ -68,7 +70,7 @@ def facts_of(view: LedgerView, number: int) -> Ledger:
                 return fact.pull_request == number
             case Sent() | Rejected():
                 return fact.intent in intents
-            case Collected() | Withdrawn():
+            case Collected() | Withdrawn() | VerificationDue() | Verified():
                 return fact.batch in batches
             case Recheck() | Dismissed():
                 return f"/pull/{number}#" in fact.source

@@ -151,14 +151,12 @@ def facts_of(view: LedgerView) -> Iterator[Fact]:
 
 
 def reserved_fact(intended: Intended) -> Reserved:
-    """Return the fact that an intent may cost this much, per batch by its number of requests."""
-    total = sum(intended.request_counts) or 1
-    worst = intended.worst_case_usd or 0.0
+    """Return the fact that an intent may cost this much."""
     return Reserved(
         intent=intended.intent,
         at=intended.at,
         run=intended.run,
-        usd=tuple(worst * count / total for count in intended.request_counts),
+        usd=intended.worst_case_shares,
         in_pull_request=intended.pull_request is not None,
     )
 

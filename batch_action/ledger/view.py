@@ -1,7 +1,7 @@
 """Queries on a ledger: batches, requests, files, backlog, spend and the cache warm-up."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, wraps
@@ -23,6 +23,7 @@ from batch_action.models.ledger import (
     Selected,
     Sent,
     Withdrawn,
+    reviews_in,
 )
 
 F = TypeVar("F", bound=BaseFact)
@@ -190,12 +191,19 @@ class LedgerView:
     @cached_property
     def _batches_by_path(self) -> dict[str, tuple[str, ...]]:
         batches: dict[str, set[str]] = {}
-        for sent, intended in self.sent_batches:
-            for key in intended.batches[sent.index]:
+        for sent, keys in self._reviews:
+            for key in keys:
                 batches.setdefault(key.path, set()).add(sent.batch)
         return {path: tuple(sorted(ids)) for path, ids in batches.items()}
 
     # Requests
+
+    @cached_property
+    def _reviews(self) -> tuple[tuple[Sent, tuple[RequestKey, ...]], ...]:
+        """Each sent batch with its reviews: other requests are about findings, not about files."""
+        return tuple(
+            (sent, reviews_in(intended.batches[sent.index])) for sent, intended in self.sent_batches
+        )
 
     @cached_property
     def failed_requests(self) -> tuple[FailedRequest, ...]:
@@ -209,11 +217,10 @@ class LedgerView:
         )
 
     def _answered_keys(self) -> Iterator[tuple[Sent, list[RequestKey]]]:
-        """Yield each collected batch with its requests that have a verdict."""
-        for sent, intended in self.sent_batches:
+        """Yield each collected batch with its reviews that have a verdict."""
+        for sent, keys in self._reviews:
             fact = self._collected.get(sent.batch)
             if fact is not None:
-                keys = intended.batches[sent.index]
                 yield sent, [key for key in keys if key.id not in fact.failed]
 
     @cached_property
@@ -267,8 +274,8 @@ class LedgerView:
         return {file: ",".join(lines) for file, lines in shown.items() if file not in whole}
 
     @cached_property
-    def in_flight_ids(self) -> frozenset[str]:
-        """The custom ids that are in flight, or may be (an open intent)."""
+    def in_flight(self) -> tuple[RequestKey, ...]:
+        """The requests that are in flight, or may be (an open intent)."""
         sent = chain.from_iterable(batch.request_keys for batch in self.pending_batches)
         maybe = (
             key
@@ -276,7 +283,12 @@ class LedgerView:
             for index in intent.indexes
             for key in intent.intended.batches[index]
         )
-        return frozenset(key.id for key in chain(sent, maybe))
+        return (*sent, *maybe)
+
+    @cached_property
+    def in_flight_ids(self) -> frozenset[str]:
+        """The custom ids of the requests that are in flight, or may be."""
+        return frozenset(key.id for key in self.in_flight)
 
     @cached_property
     def attempts(self) -> Counter[str]:
@@ -367,28 +379,23 @@ class LedgerView:
         """The (path, blob) pairs of canceled batches: they are not sent again on their own."""
         return frozenset(
             (key.path, key.blob)
-            for sent, intended in self.sent_batches
+            for sent, keys in self._reviews
             if sent.batch in self._withdrawn
-            for key in intended.batches[sent.index]
+            for key in keys
         )
 
     @cached_property
     def in_flight_files(self) -> frozenset[tuple[str, str]]:
-        """The (path, blob) pairs with a request that is in flight, or may be."""
-        return frozenset(
-            (key.path, key.blob)
-            for intended in self.facts(Intended)
-            for key in chain.from_iterable(intended.batches)
-            if key.id in self.in_flight_ids
-        )
+        """The (path, blob) pairs with a review that is in flight, or may be."""
+        return frozenset((key.path, key.blob) for key in reviews_in(self.in_flight))
 
     @_cached
     def given_up_files(self, max_attempts: int) -> frozenset[tuple[str, str]]:
-        """Return the (path, blob) pairs with a request that failed `max-attempts` times."""
+        """Return the (path, blob) pairs with a review that failed `max-attempts` times."""
         return frozenset(
             (failed.key.path, failed.key.blob)
             for failed in self.failed_requests
-            if self.attempts[failed.key.id] >= max_attempts
+            if failed.key.purpose == "review" and self.attempts[failed.key.id] >= max_attempts
         )
 
     @cached_property
@@ -477,23 +484,13 @@ class LedgerView:
     @cached_property
     def committed_usd(self) -> float:
         """The worst case of what is in flight, in US dollars; an unknown price counts as 0."""
-        by_intent: dict[str, list[int]] = {}
-        for batch in self.pending_batches:
-            by_intent.setdefault(batch.sent.intent, []).append(batch.sent.index)
-        for intent in self.open_intents:
-            by_intent.setdefault(intent.intended.intent, []).extend(intent.indexes)
-        return sum(
-            _worst_case_share(self._intents[intent], set(indexes))
-            for intent, indexes in by_intent.items()
+        sent = ((batch.intended, batch.sent.index) for batch in self.pending_batches)
+        maybe = (
+            (intent.intended, index) for intent in self.open_intents for index in intent.indexes
         )
+        return sum(intended.worst_case_shares[index] for intended, index in chain(sent, maybe))
 
 
 def _removed_paths(fact: Selected, scope: str | None) -> tuple[str, ...]:
     """Return the paths that a selection drops; its excluded ones only within its own scope."""
     return fact.removed + (fact.excluded if scope in (None, fact.scope) else ())
-
-
-def _worst_case_share(intended: Intended, indexes: Iterable[int]) -> float:
-    counts = intended.request_counts
-    total, part = sum(counts), sum(counts[index] for index in indexes)
-    return (intended.worst_case_usd or 0.0) * part / total if total else 0.0

@@ -3,7 +3,7 @@
 Every fact has a key, and two ledgers merge by the union of their facts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Annotated, ClassVar, Literal
 
@@ -29,6 +29,7 @@ from batch_action.models.fact import (
     in_both,
 )
 from batch_action.models.findings import DismissalReason, Severity
+from batch_action.models.verification import Verification
 
 
 class FileEntry(LedgerModel):
@@ -38,6 +39,10 @@ class FileEntry(LedgerModel):
     blob: Sha
     old_blob: Sha | None = None
     """The blob at base; None for a new file."""
+
+
+Purpose = Literal["review", "verification", "explanation"]
+"""What a request asks for: a review of a file, or something about findings that are reported."""
 
 
 class RequestKey(LedgerModel):
@@ -56,6 +61,14 @@ class RequestKey(LedgerModel):
     """The blob that the request compares with."""
     shown: LineRanges | None = None
     """The lines that the request shows around what changed, empty if unknown; None: the file."""
+    purpose: Purpose = Field(default="review", exclude_if=lambda purpose: purpose == "review")
+    findings: tuple[Fingerprint, ...] = Field(default=(), exclude_if=lambda findings: not findings)
+    """The findings that the request is about, in the order of its claims; none in a review."""
+
+
+def reviews_in(keys: Iterable[RequestKey]) -> tuple[RequestKey, ...]:
+    """Return the requests that are reviews; the others are about findings, not about files."""
+    return tuple(key for key in keys if key.purpose == "review")
 
 
 class Usage(LedgerModel):
@@ -148,6 +161,12 @@ class Intended(CompactableFact, key=("intent",)):
         """The number of requests in each batch, listed or not."""
         listed = tuple(len(batch) for batch in self.batches)
         return self.sizes if self.sizes and len(self.sizes) == len(listed) else listed
+
+    @property
+    def worst_case_shares(self) -> tuple[float, ...]:
+        """The worst case of each batch, by its number of requests; 0 when it is not known."""
+        counts, usd = self.request_counts, self.worst_case_usd or 0.0
+        return tuple(usd * count / (sum(counts) or 1) for count in counts)
 
     def in_common(self, other: "Intended") -> "Intended":
         """Return the version with what this one and another one of the same original list."""
@@ -296,6 +315,25 @@ class Baselined(BaseFact, key=("fingerprint",)):
     """The reviewed content: while the finding's code is as in there, it is not reported."""
 
 
+class VerificationDue(BaseFact, key=("fingerprint", "batch")):
+    """A collect reported this finding, which is to be verified: the batch has its wording."""
+
+    kind: Literal["verification-due"] = "verification-due"
+    fingerprint: Fingerprint
+    batch: BatchId
+    request: CustomId
+
+
+class Verified(BaseFact, key=("fingerprint", "batch")):
+    """What the verification of a finding resulted in."""
+
+    kind: Literal["verified"] = "verified"
+    fingerprint: Fingerprint
+    batch: BatchId
+    """The batch that answered it; of one that could not be asked, the one that reported it."""
+    result: Literal[Verification.CONFIRMED, Verification.DISPUTED, Verification.UNDECIDED]
+
+
 class Recheck(BaseFact, key=("fingerprint", "source")):
     """A person with write access requested another review of a finding's file."""
 
@@ -374,6 +412,8 @@ Fact = Annotated[
     | Baselined
     | Changed
     | Muted
+    | VerificationDue
+    | Verified
     | Recheck
     | Closed
     | Reported

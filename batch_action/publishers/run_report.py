@@ -10,7 +10,7 @@ from batch_action.ledger.spend import month_start
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import Selection, SkipKind, SkipReason
 from batch_action.models.findings import BatchAnswers
-from batch_action.models.ledger import Collected, Selected, Usage, Withdrawn
+from batch_action.models.ledger import Collected, Selected, Usage, Withdrawn, reviews_in
 from batch_action.models.report import (
     FileStatus,
     FileStatusEntry,
@@ -103,7 +103,8 @@ def _build_file_statuses(
             entries[entry.path] = entry
     if account is not None:
         return statuses_of(account, entries)
-    in_flight = {key.path for batch in view.pending_batches for key in batch.request_keys}
+    pending = (batch.request_keys for batch in view.pending_batches)
+    in_flight = {key.path for keys in pending for key in reviews_in(keys)}
     backlog = view.backlog(max_attempts=max_attempts, scope=scope)
     for path in in_flight:
         entries.setdefault(path, FileStatusEntry(path=path, status=FileStatus.IN_FLIGHT))

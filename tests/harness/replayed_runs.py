@@ -25,8 +25,11 @@ from batch_action.models.ledger import (
     Selected,
     Sent,
     Usage,
+    VerificationDue,
+    Verified,
     Withdrawn,
 )
+from batch_action.models.verification import Verification
 
 START = datetime(2026, 11, 1, 2, 17, tzinfo=UTC)
 EMPTY = Ledger(repository="42", task="code-review")
@@ -57,7 +60,14 @@ _shas = _numbers.map(lambda n: sha(str(n)))
 _intents = _numbers.map(lambda n: f"{n:016x}")
 _batches = _numbers.map(lambda n: f"msgbatch_{n}")
 _ids = _numbers.map(lambda n: f"code-review-a_py-{n}")
-_request_keys = st.builds(RequestKey, id=_ids, path=_paths, blob=_shas)
+_request_keys = st.builds(RequestKey, id=_ids, path=_paths, blob=_shas) | st.builds(
+    RequestKey,
+    id=_ids,
+    path=_paths,
+    blob=_shas,
+    purpose=st.just("verification"),
+    findings=st.lists(_intents, min_size=1, max_size=2).map(tuple),
+)
 _money = st.none() | st.sampled_from([0.0, 0.25, 1.5])
 _entries = st.builds(FileEntry, path=_paths, blob=_shas, old_blob=st.none() | _shas)
 
@@ -120,6 +130,13 @@ originals = st.one_of(
         actor=st.just("ada"),
         source=st.just("issue"),
         at=_moments,
+    ),
+    st.builds(VerificationDue, fingerprint=_intents, batch=_batches, request=_ids),
+    st.builds(
+        Verified,
+        fingerprint=_intents,
+        batch=_batches,
+        result=st.sampled_from([Verification.CONFIRMED, Verification.DISPUTED]),
     ),
     st.builds(
         Changed,

@@ -140,6 +140,32 @@ class TestBatches:
         start, end = create_window(intended((q,), (q,), (q,)), 10 * minute)
         assert (start, end) == (hours(1), hours(1) + 30 * minute + ADOPTION_SLACK)
 
+    @pytest.mark.parametrize("purpose", ["verification", "explanation"])
+    def test_a_request_about_findings_is_in_flight_and_counted_but_no_review(self, purpose):
+        about = request_key("a.py", part=9).model_copy(
+            update={"purpose": purpose, "findings": ("f" * 16,)}
+        )
+        start = (selected(0, ("a.py", ONE, None)), intended((about,)))
+        waiting = LedgerView(ledger(*start, sent()))
+        assert waiting.in_flight_ids == {about.id}
+        assert waiting.known_batch_ids == {"msgbatch_aa_0"}
+        assert waiting.committed_usd == 1.0
+        assert set(waiting.backlog(max_attempts=1)) == {"a.py"}
+
+        for facts in ((collected(),), (collected(**{about.id: "truncated"}),)):
+            ended = LedgerView(ledger(*start, sent(), *facts))
+            assert set(ended.backlog(max_attempts=1)) == {"a.py"}
+            assert not ended.answered_ids
+            assert not ended.verdicts
+            assert not ended.shown_lines
+            assert not ended.batches_of_path("a.py")
+            assert not ended.given_up_files(1)
+            assert ended.known_spend_usd(hours(0)) == 0.25
+        assert ended.attempts == {about.id: 1}
+
+        person = Withdrawn(batch="msgbatch_aa_0", actor="ada", at=hours(2))
+        assert not LedgerView(ledger(*start, sent(), person)).withdrawn_files
+
     def test_in_flight_includes_open_intents(self):
         a, b, c, d = (request_key(f"{n}.py") for n in "abcd")
         known = ledger(

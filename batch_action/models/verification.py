@@ -1,0 +1,27 @@
+"""Results of the verification of findings."""
+
+from dataclasses import dataclass
+from enum import StrEnum, unique
+
+
+@unique
+class Verification(StrEnum):
+    """Whether a second request, which had to refute a finding, has refuted it."""
+
+    UNCONFIRMED = "unconfirmed"
+    """It was not asked yet, or its answer is still to come."""
+    CONFIRMED = "confirmed"
+    DISPUTED = "disputed"
+    """It was refuted by code that is in the file; the finding stays open."""
+    UNDECIDED = "undecided"
+    """There was a doubt, no usable answer, or nothing to ask with any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationResult:
+    """What the verification of one finding resulted in."""
+
+    fingerprint: str
+    result: Verification
+    reason: str = ""
+    """Why it was refuted or confirmed, in the model's words: not escaped."""
