@@ -16,13 +16,13 @@ from batch_action.models.findings import (
     BatchAnswers,
     CodePositions,
     Confidence,
-    FindingPolicy,
     RawFinding,
     Reconciliation,
     ReviewedFile,
     Severity,
     TrackedFinding,
 )
+from batch_action.models.policy import FindingPolicy
 from batch_action.models.report import FileStatuses, RunReport
 from batch_action.publishers.base import PublisherOptions
 from batch_action.publishers.issue import render as issue

@@ -9,14 +9,20 @@ from batch_action.clients.actions_runner import Runner
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, GitHubError
-from batch_action.ledger import savings, spend, store, trust
+from batch_action.ledger import savings, spend, store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Ledger, Reported
 from batch_action.models.report import PublishResult
-from batch_action.publishers import job_summary, notifiers, pipeline, run_report
+from batch_action.publishers import (
+    finding_policy,
+    job_summary,
+    notifiers,
+    pipeline,
+    positions,
+    run_report,
+)
 from batch_action.publishers.pipeline import PipelineResult
-from batch_action.publishers.positions import newest_commit
 from batch_action.publishers.pull_request import collect as pull_request_collect
 from batch_action.publishers.pull_request.collect import PullRequestResults
 
@@ -160,7 +166,7 @@ def _publish(
     if not batch_results.ended and ctx.github is None:
         return None
     view = LedgerView(after)
-    head = None if batch_results.ended else _newest_head(ctx, view)
+    head = None if batch_results.ended else positions.newest_head(ctx, view)
     answers = build_answers(ctx, view, batch_results, head=head)
     try:
         states = pipeline.read_states(
@@ -186,7 +192,7 @@ def _publish(
         view = view.add(*requested)
     spent = pull_request_collect.with_pull_request_spending(view, pull_request_results)
     report = run_report.build(ctx, view, batch_results, answers, spend_view=spent)
-    policy = pipeline.build_policy(
+    policy = finding_policy.build(
         ctx,
         view,
         states,
@@ -200,18 +206,3 @@ def _publish(
     ctx.console.activity = "publishing the findings"
     result = pipeline.publish(report, reconciliation, states, ctx.settings)
     return notifiers.notify_first(ctx, result)
-
-
-def _newest_head(ctx: RunContext, view: LedgerView) -> str | None:
-    """Return this run's commit, or a later one that the ledger records.
-
-    None when this run is not on the branch that the findings are about.
-    """
-    context, settings = ctx.github_context, ctx.settings
-    commit, branch = context.sha, settings.state_branch or context.default_branch
-    is_stored = ctx.artifacts is not None or settings.state_dir is not None
-    if commit is None or branch != context.branch or not is_stored:
-        return None
-    if not ctx.git.has_commit(commit) or trust.refusal_of_this_run(ctx):
-        return None
-    return newest_commit(commit, next(iter(view.recorded_heads()), None), ctx.git)

@@ -11,7 +11,7 @@ from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
-from batch_action.publishers import job_summary, pipeline, run_report
+from batch_action.publishers import finding_policy, job_summary, pipeline, run_report
 from batch_action.publishers.files import publisher as files
 from batch_action.text import plural
 
@@ -47,7 +47,7 @@ def render_kept_answers(ctx: RunContext, session: LedgerSession, *, paths: Seque
     states = pipeline.read_states(ctx, publishers={})
     # What the batches cost was paid and reported before.
     report = replace(run_report.build(ctx, view, batch_results, answers), spending=None)
-    policy = pipeline.build_policy(
+    policy = finding_policy.build(
         ctx,
         view,
         states,

@@ -12,11 +12,11 @@ from batch_action.models.files import Hunk
 from batch_action.models.findings import (
     CodePositions,
     Finding,
-    FindingPolicy,
     FindingState,
     FindingStatus,
     Severity,
 )
+from batch_action.models.policy import FindingPolicy
 
 REASON = "first-run-limit"
 """The input's name: why such a finding is held back."""

@@ -27,15 +27,14 @@ from batch_action.models.findings import (
     CodePositions,
     Confidence,
     Finding,
-    FindingPolicy,
     FindingState,
     FindingStatus,
     RawFinding,
     Reconciliation,
-    Thresholds,
     TrackedFinding,
     can_be_muted,
 )
+from batch_action.models.policy import FindingPolicy, Thresholds
 from batch_action.text import slug
 
 

@@ -22,12 +22,12 @@ from batch_action.models.findings import (
     CodePositions,
     Confidence,
     Finding,
-    FindingPolicy,
     FindingState,
     HeldBackFinding,
     ReviewedFile,
     TrackedFinding,
 )
+from batch_action.models.policy import FindingPolicy
 from batch_action.text import covers
 
 

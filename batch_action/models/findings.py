@@ -1,7 +1,6 @@
 """A task's results: findings, from the raw to the tracked ones, generated files and verdicts."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from typing import Literal
@@ -283,16 +282,6 @@ class PublishedState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Thresholds:
-    """The minimum of a new finding; findings that are already tracked stay."""
-
-    severity: Severity = Severity.LOW
-    confidence: Confidence = Confidence.LOW
-    muted_rules: frozenset[str] = frozenset()
-    """Slugs of rules that people muted: of these only what is severe or about security counts."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchAnswers:
     """What the answers of one collect say about the code, the same for every destination."""
 
@@ -333,45 +322,6 @@ class CodePositions:
     def current_path(self, path: str) -> str:
         """Return the path at `commit`: the new name after a rename, else *path* itself."""
         return path if path in self.current_blobs else self.renames.get(path, path)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FirstRunPolicy:
-    """What the first run of a ledger may report."""
-
-    limit: int = 0
-    """`first-run-limit`; 0 for none."""
-    files: frozenset[tuple[str, str]] = frozenset()
-    """The (path, blob) of the first run that had no verdict before this run."""
-    baselined: dict[str, str] = field(default_factory=dict)
-    """The findings that it did not report: fingerprint to reviewed blob."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindingPolicy:
-    """What settings, people and earlier runs decide about the findings of a run."""
-
-    thresholds: Thresholds = field(default_factory=Thresholds)
-    baseline: frozenset[str] = frozenset()
-    """Fingerprints that the baseline file accepts."""
-    first_run: FirstRunPolicy = field(default_factory=FirstRunPolicy)
-    dismissed: frozenset[str] = frozenset()
-    """Fingerprints that people dismissed for good."""
-    recheck_requested: frozenset[str] = frozenset()
-    """Fingerprints whose re-check was requested and not answered yet."""
-    recheck_answered: frozenset[str] = frozenset()
-    """Fingerprints whose re-check this run answers: not reported again means fixed."""
-    excluded: dict[str, str] = field(default_factory=dict)
-    """Path to the reason why it is no longer reviewed, e.g. `file excluded`, `given up`."""
-    reviewed_before: frozenset[tuple[str, str]] = frozenset()
-    """(path, blob) that have a verdict or need none: they are not sent again."""
-    shown_lines: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    """The lines that the answers about a (path, blob) were shown, such as `1-30,45-80`; those about
-    other files were shown all."""
-    republished: bool = False
-    """Whether this run was published before: what was new then is still called new."""
-    hides_security: bool = False
-    """Whether security findings are left out of every destination but code scanning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

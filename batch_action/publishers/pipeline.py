@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from batch_action.clients.git import GitRepo, OpenObjects
+from batch_action.clients.git import GitRepo
 from batch_action.clients.github.errors import RefusedError
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, GitHubError
-from batch_action.findings import baseline
 from batch_action.findings.lifecycle import reconcile
 from batch_action.ledger import statistics
 from batch_action.ledger.view import LedgerView
@@ -21,16 +20,14 @@ from batch_action.models.findings import (
     OPEN_STATES,
     BatchAnswers,
     Dismissal,
-    FindingPolicy,
     FindingState,
-    FirstRunPolicy,
     PublishedState,
     Reconciliation,
-    Thresholds,
     TrackedFinding,
     Verdict,
 )
 from batch_action.models.ledger import Baselined, Dismissed, Fact, Recheck
+from batch_action.models.policy import FindingPolicy
 from batch_action.models.report import DestinationResult, PublishResult, RunReport
 from batch_action.publishers.base import Publisher
 from batch_action.publishers.draft_pr import publisher as draft_pr
@@ -38,7 +35,6 @@ from batch_action.publishers.issue import publisher as issue
 from batch_action.publishers.issue_per_finding import publisher as issue_per_finding
 from batch_action.publishers.positions import resolve, sort_newest_first
 from batch_action.publishers.sarif import publisher as sarif
-from batch_action.requests.context_files import LicenseChecker
 from batch_action.text import plural
 
 PUBLISHERS: Mapping[str, Callable[[RunContext, frozenset[str], int | None], Publisher]] = {
@@ -189,68 +185,6 @@ def read_states(
     )
 
 
-def build_policy(
-    ctx: RunContext,
-    view: LedgerView,
-    states: PublishedStates,
-    report: RunReport,
-    *,
-    reviewed_before: frozenset[tuple[str, str]],
-    first_files: frozenset[tuple[str, str]] = frozenset(),
-) -> FindingPolicy:
-    """Build the policy of a run.
-
-    *view*: with the collected facts and people's requests; *reviewed_before*: (path, blob) with a
-    verdict before people's requests in *states*; *first_files*: those of the first run that had
-    none before this run.
-
-    Raises ConfigError: when the baseline file cannot be parsed.
-    """
-    settings, batch_ids = ctx.settings, frozenset(report.batch_ids)
-    published = {batch for state in states.newest_first for batch in state.batches}
-    with OpenObjects(ctx.git.runner) as objects:
-        checker = LicenseChecker(ctx, objects)
-        satisfied = checker.satisfied(states.tracked.values(), report.commit)
-    return FindingPolicy(
-        thresholds=Thresholds(
-            severity=settings.min_severity,
-            confidence=settings.min_confidence,
-            muted_rules=statistics.muted_rules(view),
-        ),
-        baseline=_load_baseline(
-            ctx.git, ctx.rules_commit_for(report.commit), settings.baseline_file
-        ),
-        first_run=FirstRunPolicy(
-            limit=settings.first_run_limit, files=first_files, baselined=view.baselined
-        )
-        if settings.first_run_limit and ctx.run.pull_number is None
-        else FirstRunPolicy(),
-        dismissed=view.dismissed_fingerprints | {d.fingerprint for d in states.dismissals},
-        recheck_requested=frozenset(request.fingerprint for request in view.open_recheck_requests),
-        recheck_answered=frozenset(
-            request.fingerprint for request in view.answered_recheck_requests(batch_ids)
-        )
-        | satisfied,
-        excluded=_list_excluded_paths(view, settings.max_attempts),
-        reviewed_before=reviewed_before,
-        shown_lines=view.shown_lines,
-        # A batch is published again only after a run that wrote somewhere died or failed.
-        republished=not published.isdisjoint(batch_ids),
-        hides_security=ctx.hides_security_findings,
-    )
-
-
-def _list_excluded_paths(view: LedgerView, max_attempts: int) -> dict[str, str]:
-    """Return why paths are not reviewed any more; their findings stay open, with the reason."""
-    newest = view.newest_files()
-    given_up = {
-        path: "given up"
-        for path, blob in view.given_up_files(max_attempts)
-        if path in newest and newest[path].blob == blob
-    }
-    return dict.fromkeys(view.excluded_paths, "file excluded") | given_up
-
-
 def publish(
     report: RunReport,
     reconciliation: Reconciliation,
@@ -337,16 +271,6 @@ def reconcile_states(
     head = heads[0] if heads and report.pull_request is None else None
     positions = resolve(answers, tracked, git, head=head, baselined=policy.first_run.baselined)
     return replace(reconcile(tracked, answers, positions, policy), blocks=blocks)
-
-
-def _load_baseline(git: GitRepo, commit: str, name: str) -> frozenset[str]:
-    """Load the fingerprints that the baseline file accepts.
-
-    Raises ConfigError: without the file, people would be notified of every accepted finding.
-    """
-    data = git.file_at(commit, name) if git.has_commit(commit) else None
-    findings = baseline.parse(data, name).findings if data is not None else ()
-    return frozenset(entry.fingerprint for entry in findings)
 
 
 def find_delivery_error(published: PublishResult, *, writes_files: bool) -> GitHubError | None:

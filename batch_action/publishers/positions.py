@@ -4,7 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from batch_action.clients.git import GitRepo
+from batch_action.context import RunContext
 from batch_action.findings import first_run
+from batch_action.ledger import trust
+from batch_action.ledger.view import LedgerView
 from batch_action.models.files import Hunk
 from batch_action.models.findings import (
     Anchor,
@@ -14,6 +17,8 @@ from batch_action.models.findings import (
     ReviewedFile,
     TrackedFinding,
 )
+from batch_action.models.github import PullRequest
+from batch_action.selection.commit_range import fork_point
 from batch_action.selection.content import cells_of, decode, is_wide, mark_outputs
 
 
@@ -110,6 +115,33 @@ def newest_commit(commit: str, head: str | None, repo: GitRepo) -> str:
     if not head or head == commit or not (repo.has_commit(head) and repo.has_commit(commit)):
         return commit
     return head if repo.is_ancestor(commit, head) else commit
+
+
+def newest_head(ctx: RunContext, view: LedgerView) -> str | None:
+    """Return this run's commit, or a later one that the ledger records.
+
+    None when this run is not on the branch that the findings are about.
+    """
+    context, settings = ctx.github_context, ctx.settings
+    commit, branch = context.sha, settings.state_branch or context.default_branch
+    is_stored = ctx.artifacts is not None or settings.state_dir is not None
+    if commit is None or branch != context.branch or not is_stored:
+        return None
+    if not ctx.git.has_commit(commit) or trust.refusal_of_this_run(ctx):
+        return None
+    return newest_commit(commit, next(iter(view.recorded_heads()), None), ctx.git)
+
+
+def find_reverted_files(
+    git: GitRepo, findings: Iterable[TrackedFinding], pull: PullRequest, head: str
+) -> frozenset[tuple[str, str]]:
+    """Find the (path, blob) of tracked findings that are as before an open pull request."""
+    fork = fork_point(git, head, into=pull.base_ref, base=pull.base) if pull.open else None
+    if fork is None:
+        return frozenset()
+    paths = {tracked.anchor.path for tracked in findings}
+    before, now = (git.tree_blobs(commit, paths) for commit in (fork, head))
+    return frozenset((path, blob) for path, blob in now.items() if before.get(path) == blob)
 
 
 def _find_renames(

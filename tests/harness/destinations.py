@@ -15,7 +15,6 @@ from batch_action.findings.lifecycle import reconcile
 from batch_action.models.findings import (
     BatchAnswers,
     Confidence,
-    FindingPolicy,
     FindingState,
     PublishedState,
     RawFinding,
@@ -23,6 +22,7 @@ from batch_action.models.findings import (
     ReviewedFile,
     Severity,
 )
+from batch_action.models.policy import FindingPolicy
 from batch_action.models.report import (
     DestinationResult,
     FileStatus,

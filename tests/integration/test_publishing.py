@@ -27,7 +27,7 @@ from batch_action.models.findings import (
 )
 from batch_action.models.ledger import Dismissed, Ledger, Recheck
 from batch_action.models.report import DestinationResult, RunReport
-from batch_action.publishers import pipeline, run_report
+from batch_action.publishers import finding_policy, pipeline, run_report
 from tests.harness.contexts import context_of
 from tests.harness.git_repositories import Repo
 
@@ -119,7 +119,7 @@ def publish_to(
     view: LedgerView,
 ) -> pipeline.PipelineResult:
     report = run_report.build(ctx, view, BatchResults(), answers)
-    policy = pipeline.build_policy(ctx, view, states, report, reviewed_before=view.reviewed_files)
+    policy = finding_policy.build(ctx, view, states, report, reviewed_before=view.reviewed_files)
     reconciliation = pipeline.reconcile_states(ctx.git, report, answers, states, policy)
     return pipeline.publish(report, reconciliation, states, ctx.settings)
 

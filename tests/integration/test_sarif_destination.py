@@ -13,11 +13,11 @@ from batch_action.context import RunContext
 from batch_action.errors import GitHubError
 from batch_action.models.findings import (
     BatchAnswers,
-    FindingPolicy,
     FindingState,
     PublishedState,
     Reconciliation,
 )
+from batch_action.models.policy import FindingPolicy
 from batch_action.models.report import DestinationResult, FileStatuses, RunReport
 from batch_action.publishers.sarif import publisher as sarif
 from tests.harness.contexts import context_of

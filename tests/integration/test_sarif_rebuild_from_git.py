@@ -15,12 +15,12 @@ from batch_action.findings.lifecycle import reconcile
 from batch_action.models.findings import (
     OPEN_STATES,
     BatchAnswers,
-    FindingPolicy,
     FindingState,
     Reconciliation,
     ReviewedFile,
     TrackedFinding,
 )
+from batch_action.models.policy import FindingPolicy
 from batch_action.publishers.positions import resolve
 from batch_action.publishers.sarif.document import render
 from batch_action.publishers.sarif.reader import (

@@ -23,7 +23,6 @@ from batch_action.models.findings import (
     CodePositions,
     Confidence,
     Finding,
-    FindingPolicy,
     FindingState,
     RawFinding,
     Reconciliation,
@@ -31,6 +30,7 @@ from batch_action.models.findings import (
     Severity,
     TrackedFinding,
 )
+from batch_action.models.policy import FindingPolicy
 from batch_action.publishers import markers
 from batch_action.publishers.positions import resolve
 from batch_action.sandbox.reviewer.prompts import read_prompt

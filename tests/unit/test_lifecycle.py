@@ -20,16 +20,14 @@ from batch_action.models.findings import (
     CodePositions,
     Confidence,
     Finding,
-    FindingPolicy,
     FindingState,
-    FirstRunPolicy,
     RawFinding,
     Reconciliation,
     ReviewedFile,
     Severity,
-    Thresholds,
     TrackedFinding,
 )
+from batch_action.models.policy import FindingPolicy, FirstRunPolicy, Thresholds
 from batch_action.requests.excerpt import choose_lines
 from batch_action.text import format_ranges
 

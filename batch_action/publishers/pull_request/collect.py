@@ -11,7 +11,6 @@ from datetime import datetime
 from batch_action.batches import lost_creates, results
 from batch_action.batches.answers import build_answers
 from batch_action.batches.results import BatchResults
-from batch_action.clients.git import GitRepo
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, full_history
 from batch_action.ledger import pull_requests, store
@@ -27,12 +26,11 @@ from batch_action.models.findings import (
 from batch_action.models.github import PullRequest
 from batch_action.models.ledger import Closed, Collected, Dismissed, Fact, Ledger, merge
 from batch_action.models.report import PublishResult
-from batch_action.publishers import finding_block, pipeline, run_report
-from batch_action.publishers.pipeline import PipelineResult, PublishedStates
+from batch_action.publishers import finding_block, finding_policy, pipeline, positions, run_report
+from batch_action.publishers.pipeline import PipelineResult
 from batch_action.publishers.pull_request import publisher as pull_request
 from batch_action.publishers.pull_request.eligibility import DESTINATION, account_for, run_of
 from batch_action.publishers.pull_request.render import render_unreviewed
-from batch_action.selection.commit_range import fork_point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,25 +229,15 @@ def _publish(
     if not (has_news or (account and is_stale) or not deliver):
         return None, ()
     # The findings in files that are as before the pull request are fixed.
-    reviewed = collected.reviewed_files | _find_reverted_files(ctx.git, states, data.pull, head)
-    policy = pipeline.build_policy(ctx, view, states, report, reviewed_before=reviewed)
+    reviewed = collected.reviewed_files | positions.find_reverted_files(
+        ctx.git, states.tracked.values(), data.pull, head
+    )
+    policy = finding_policy.build(ctx, view, states, report, reviewed_before=reviewed)
     delivered_to = states if deliver else replace(states, publishers={})
     reconciliation = pipeline.reconcile_states(ctx.git, report, answers, states, policy)
     ctx.console.activity = "publishing the findings"
     result = pipeline.publish(report, reconciliation, delivered_to, ctx.settings)
     return result, (*requested, *batch_results.facts)
-
-
-def _find_reverted_files(
-    git: GitRepo, states: PublishedStates, pull: PullRequest, head: str
-) -> frozenset[tuple[str, str]]:
-    """Find the (path, blob) of tracked findings that are as before an open pull request."""
-    fork = fork_point(git, head, into=pull.base_ref, base=pull.base) if pull.open else None
-    if fork is None:
-        return frozenset()
-    paths = {tracked.anchor.path for state in states.newest_first for tracked in state.tracked}
-    before, now = (git.tree_blobs(commit, paths) for commit in (fork, head))
-    return frozenset((path, blob) for path, blob in now.items() if before.get(path) == blob)
 
 
 def _transfer_to_branch(ctx: RunContext, data: _Input) -> PullRequestResults:

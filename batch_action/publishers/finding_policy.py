@@ -1,0 +1,83 @@
+"""Build the policy of a run from its settings, the ledger, and what people request."""
+
+from batch_action.clients.git import GitRepo, OpenObjects
+from batch_action.context import RunContext
+from batch_action.findings import baseline
+from batch_action.ledger import statistics
+from batch_action.ledger.view import LedgerView
+from batch_action.models.policy import FindingPolicy, FirstRunPolicy, Thresholds
+from batch_action.models.report import RunReport
+from batch_action.publishers.pipeline import PublishedStates
+from batch_action.requests.context_files import LicenseChecker
+
+
+def build(
+    ctx: RunContext,
+    view: LedgerView,
+    states: PublishedStates,
+    report: RunReport,
+    *,
+    reviewed_before: frozenset[tuple[str, str]],
+    first_files: frozenset[tuple[str, str]] = frozenset(),
+) -> FindingPolicy:
+    """Build the policy of a run.
+
+    *view*: with the collected facts and people's requests; *reviewed_before*: (path, blob) with a
+    verdict before people's requests in *states*; *first_files*: those of the first run that had
+    none before this run.
+
+    Raises ConfigError: when the baseline file cannot be parsed.
+    """
+    settings, batch_ids = ctx.settings, frozenset(report.batch_ids)
+    published = {batch for state in states.newest_first for batch in state.batches}
+    with OpenObjects(ctx.git.runner) as objects:
+        checker = LicenseChecker(ctx, objects)
+        satisfied = checker.satisfied(states.tracked.values(), report.commit)
+    return FindingPolicy(
+        thresholds=Thresholds(
+            severity=settings.min_severity,
+            confidence=settings.min_confidence,
+            muted_rules=statistics.muted_rules(view),
+        ),
+        baseline=_load_baseline(
+            ctx.git, ctx.rules_commit_for(report.commit), settings.baseline_file
+        ),
+        first_run=FirstRunPolicy(
+            limit=settings.first_run_limit, files=first_files, baselined=view.baselined
+        )
+        if settings.first_run_limit and ctx.run.pull_number is None
+        else FirstRunPolicy(),
+        dismissed=view.dismissed_fingerprints | {d.fingerprint for d in states.dismissals},
+        recheck_requested=frozenset(request.fingerprint for request in view.open_recheck_requests),
+        recheck_answered=frozenset(
+            request.fingerprint for request in view.answered_recheck_requests(batch_ids)
+        )
+        | satisfied,
+        excluded=_list_excluded_paths(view, settings.max_attempts),
+        reviewed_before=reviewed_before,
+        shown_lines=view.shown_lines,
+        # A batch is published again only after a run that wrote somewhere died or failed.
+        republished=not published.isdisjoint(batch_ids),
+        hides_security=ctx.hides_security_findings,
+    )
+
+
+def _list_excluded_paths(view: LedgerView, max_attempts: int) -> dict[str, str]:
+    """Return why paths are not reviewed any more; their findings stay open, with the reason."""
+    newest = view.newest_files()
+    given_up = {
+        path: "given up"
+        for path, blob in view.given_up_files(max_attempts)
+        if path in newest and newest[path].blob == blob
+    }
+    return dict.fromkeys(view.excluded_paths, "file excluded") | given_up
+
+
+def _load_baseline(git: GitRepo, commit: str, name: str) -> frozenset[str]:
+    """Load the fingerprints that the baseline file accepts.
+
+    Raises ConfigError: without the file, people would be notified of every accepted finding.
+    """
+    data = git.file_at(commit, name) if git.has_commit(commit) else None
+    findings = baseline.parse(data, name).findings if data is not None else ()
+    return frozenset(entry.fingerprint for entry in findings)
