@@ -181,7 +181,7 @@ def _publish(
         # There are no results to publish; the next run reads the users' requests.
         ctx.warn(str(error))
         return None
-    requested = states.requested_facts(view, ctx.now())
+    requested = states.requested_facts(view, ctx.now(), hides_security=ctx.hides_security_findings)
     has_news = bool(batch_results.ended or requested or states.has_pending_work)
     if not (has_news or states.is_behind(answers.commit)):
         return None

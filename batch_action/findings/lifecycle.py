@@ -84,7 +84,7 @@ def reconcile(
         statuses.append(new)
         paths[new.tracked.fingerprint] = finding.reported.path
     ordered = _sort(
-        _apply_suppression(status, policy.baseline)
+        _apply_suppression(_set_confirmed(status, policy.confirmed), policy.baseline)
         for status in _merge_moved(statuses, paths, positions.commit)
     )
     left_out = first_run.choose_baselined(ordered, {k.fingerprint for k in known}, policy)
@@ -151,6 +151,14 @@ def _missed_threshold(raw: RawFinding, thresholds: Thresholds) -> str | None:
     ):
         return "muted"
     return None
+
+
+def _set_confirmed(status: FindingStatus, confirmed: Mapping[str, str]) -> FindingStatus:
+    """Record who confirmed a finding; a dismissal counts before that."""
+    tracked = status.tracked
+    is_dismissed = tracked.state is FindingState.DISMISSED
+    actor = "" if is_dismissed else confirmed.get(tracked.fingerprint, "")
+    return replace(status, tracked=replace(tracked, confirmed_by=actor))
 
 
 def _apply_suppression(status: FindingStatus, baseline: frozenset[str]) -> FindingStatus:

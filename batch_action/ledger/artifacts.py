@@ -21,7 +21,7 @@ from batch_action.ledger.trust import BranchHistory, LedgerAccess
 from batch_action.ledger.view import LedgerView
 from batch_action.models.github import Artifact, WorkflowRun
 from batch_action.models.github_context import PULL_REQUEST_EVENT
-from batch_action.models.ledger import Dismissed, Fact, Ledger, disagree, merge
+from batch_action.models.ledger import Fact, Ledger, PersonsVerdict, disagree, merge
 
 if TYPE_CHECKING:  # PyGithub takes long to import
     from batch_action.clients.github.actions import Actions
@@ -302,7 +302,8 @@ class ArtifactReader:
     def _claim_of(self, artifact: Artifact, ledger: Ledger) -> Ledger:
         """Return the facts about the pull request of the run that has uploaded this ledger.
 
-        A dismissal of another run is read again where a person made it. Raises RefusedLedgerError.
+        What people decided in another run is read again where they said it. Raises
+        RefusedLedgerError.
         """
         view, own = LedgerView(ledger), self.access.own_pull
         numbers = pull_requests.numbers_in(view)
@@ -315,7 +316,7 @@ class ArtifactReader:
         if len(numbers) != 1 or not is_own:
             raise codec.RefusedLedgerError("it is not about one pull request, that of its run")
         facts = pull_requests.facts_of(view, number)
-        return facts if own else facts.keep(lambda fact: not isinstance(fact, Dismissed))
+        return facts if own else facts.keep(lambda fact: not isinstance(fact, PersonsVerdict))
 
     def _refusal_reason(self, artifact: Artifact) -> str | None:
         """Return why an artifact is refused before it is opened: by the list, then by its run."""

@@ -16,6 +16,7 @@ from batch_action.models.ledger import (
     Charged,
     Closed,
     Collected,
+    Confirmed,
     Dismissed,
     Fact,
     Intended,
@@ -42,11 +43,11 @@ def view_of(view: LedgerView, number: int) -> LedgerView:
 
     The same content of a file is requested again in each pull request, since other people read the
     answer. Only the newest selection counts: files that a pull request no longer changes are not
-    reviewed there. Dismissals hold in all pull requests.
+    reviewed there. What people decided about a finding holds in all pull requests.
     """
     newest = max(_selections(view, number), key=lambda x: (x.at, x.head), default=None)
     own = facts_of(view, number).keep(lambda fact: not isinstance(fact, Selected) or fact == newest)
-    return LedgerView(own).add(*view.facts(Dismissed))
+    return LedgerView(own).add(*view.facts(Dismissed), *view.facts(Confirmed))
 
 
 def numbers_in(view: LedgerView) -> frozenset[int]:
@@ -72,7 +73,7 @@ def facts_of(view: LedgerView, number: int) -> Ledger:
                 return fact.intent in intents
             case Collected() | Withdrawn() | VerificationDue() | Verified():
                 return fact.batch in batches
-            case Recheck() | Dismissed():
+            case Recheck() | Dismissed() | Confirmed():
                 return f"/pull/{number}#" in fact.source
             case Baselined() | Changed() | Muted() | Reported() | Reserved() | Charged() | Noted():
                 return False

@@ -19,6 +19,7 @@ from batch_action.models.findings import (
 from batch_action.models.ledger import (
     Changed,
     Collected,
+    Confirmed,
     Dismissed,
     Ending,
     Fact,
@@ -33,11 +34,13 @@ HIDDEN = "hidden-security"
 """The category of security findings that are hidden; they have no rule."""
 MIN_VERDICTS = 10
 """How many findings of a rule must have ended before the rule is judged."""
-MIN_FIXED_SHARE = 0.2
+MIN_UPHELD_SHARE = 0.2
 ENDINGS = ("fixed", "dismissed", "accepted", "closed", "open")
 """What a finding can be now: each is exactly one of these."""
 VERDICTS = ("fixed", "dismissed", "accepted")
-"""What people have decided."""
+"""The endings that people decide."""
+UPHOLDING = ("fixed", "confirmed")
+"""The verdicts in favour of a finding; the others are against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,15 @@ class FindingHistory:
     since: datetime
     reason: str = ""
     """Why it was dismissed, if a reason was given."""
+    confirmed_at: datetime | None = None
+    """When a person confirmed it; None for a dismissed one."""
+
+    @property
+    def verdict(self) -> tuple[str, datetime] | None:
+        """What people have decided and when: one of `VERDICTS`, else `confirmed`."""
+        if self.now in VERDICTS:
+            return self.now, self.since
+        return None if self.confirmed_at is None else ("confirmed", self.confirmed_at)
 
     @property
     def days_to_fix(self) -> float | None:
@@ -72,14 +84,11 @@ class Counts:
     found: int
     now: dict[str, int]
     """By each of `ENDINGS`; the sum is `found`."""
+    confirmed: int = 0
+    """How many a person has confirmed, whatever they are now; none of the dismissed ones."""
     reasons: dict[str, int] = field(default_factory=dict)
     """The reasons of the dismissals; those without one are not in here."""
     median_days_to_fix: float | None = None
-
-    @property
-    def verdicts(self) -> int:
-        """How many people have decided about: they fixed, dismissed or accepted them."""
-        return sum(self.now[name] for name in VERDICTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,13 +258,15 @@ def _find_endings(view: LedgerView) -> Endings:
 def histories(view: LedgerView) -> Iterator[FindingHistory]:
     """Yield each finding that was reported; a dismissal by a person counts before all else."""
     dismissed = {fact.fingerprint: fact for fact in view.facts(Dismissed)}
+    confirmed = {fact.fingerprint: fact.at for fact in view.facts(Confirmed)}
     for fingerprint, ((finding, found_at), now, since) in _endings(view).items():
         if (dismissal := dismissed.get(fingerprint)) is not None:
             yield FindingHistory(
                 finding, found_at, "dismissed", dismissal.at, dismissal.reason or ""
             )
         else:
-            yield FindingHistory(finding, found_at, now, since)
+            confirmed_at = confirmed.get(fingerprint)
+            yield FindingHistory(finding, found_at, now, since, confirmed_at=confirmed_at)
     yield from _hidden_histories(view)
 
 
@@ -288,6 +299,7 @@ def count(items: Iterable[FindingHistory]) -> Counts:
     return Counts(
         found=len(items),
         now={name: now[name] for name in ENDINGS},
+        confirmed=sum(item.confirmed_at is not None for item in items),
         reasons=dict(sorted(reasons.items())),
         median_days_to_fix=statistics.median(days) if days else None,
     )
@@ -334,7 +346,7 @@ def last_month(view: LedgerView, now: datetime) -> MonthOfFindings | None:
 
 
 def judge_rules(view: LedgerView) -> tuple[JudgedRule, ...]:
-    """Return the muted rules, and those that people fix in less than a fifth of the cases.
+    """Return the muted rules, and those that people fix or confirm in less than a fifth of cases.
 
     Only findings that can be muted count, and after a rule was reported again only later verdicts.
     """
@@ -342,23 +354,25 @@ def judge_rules(view: LedgerView) -> tuple[JudgedRule, ...]:
     verdicts: dict[str, list[str]] = {rule: [] for rule in newest}
     for item in histories(view):
         rule, fact = item.finding.rule, newest.get(item.finding.rule)
-        is_verdict = item.now in VERDICTS and item.can_be_muted and rule
-        if is_verdict and (fact is None or fact.muted or item.since > fact.at):
-            verdicts.setdefault(rule, []).append(item.now)
+        if item.verdict is None or not (item.can_be_muted and rule):
+            continue
+        decision, at = item.verdict
+        if fact is None or fact.muted or at > fact.at:
+            verdicts.setdefault(rule, []).append(decision)
     judged = (
         JudgedRule(
             rule=rule,
-            fixed=endings.count("fixed"),
-            verdicts=len(endings),
+            upheld=sum(decision in UPHOLDING for decision in decisions),
+            verdicts=len(decisions),
             muted=rule in newest and newest[rule].muted,
         )
-        for rule, endings in sorted(verdicts.items())
+        for rule, decisions in sorted(verdicts.items())
     )
-    return tuple(x for x in judged if x.muted or _is_hardly_fixed(x))
+    return tuple(x for x in judged if x.muted or _is_hardly_upheld(x))
 
 
-def _is_hardly_fixed(judged: JudgedRule) -> bool:
-    return judged.verdicts >= MIN_VERDICTS and judged.fixed / judged.verdicts < MIN_FIXED_SHARE
+def _is_hardly_upheld(judged: JudgedRule) -> bool:
+    return judged.verdicts >= MIN_VERDICTS and judged.upheld / judged.verdicts < MIN_UPHELD_SHARE
 
 
 def muted_rules(view: LedgerView) -> frozenset[str]:

@@ -212,6 +212,8 @@ class TrackedFinding:
     reported."""
     ignore_reason: str = ""
     """The reason given in the inline comment."""
+    confirmed_by: str = ""
+    """The login of the person who confirmed it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,10 +251,20 @@ class Dismissal:
         return "other" if self.reason.strip() else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecheckRequest:
-    """A person with write access asks to review a finding's file again."""
+@unique
+class CommandName(StrEnum):
+    """What a command does: the word after `/batch`."""
 
+    WONTFIX = "wontfix"
+    RECHECK = "recheck"
+    CONFIRM = "confirm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingCommand:
+    """A command of a person with write access about a finding; dismissals are apart."""
+
+    name: CommandName
     fingerprint: str
     actor: str
     source: str
@@ -270,7 +282,7 @@ class PublishedState:
     tracked: tuple[TrackedFinding, ...] = ()
     dismissals: tuple[Dismissal, ...] = ()
     """What people dismissed there since."""
-    rechecks: tuple[RecheckRequest, ...] = ()
+    commands: tuple[FindingCommand, ...] = ()
     blocks: dict[str, str] = field(default_factory=dict)
     """Fingerprint to the Markdown of its block there, with people's edits: a destination that does
     not have a finding yet takes over this wording."""

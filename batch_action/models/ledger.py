@@ -252,6 +252,21 @@ class Dismissed(BaseFact, key=("fingerprint",)):
     at: Timestamp
 
 
+class Confirmed(BaseFact, key=("fingerprint",)):
+    """A person with write access confirmed a finding; a dismissal of it counts before this."""
+
+    kind: Literal["confirmed"] = "confirmed"
+    fingerprint: Fingerprint
+    actor: str
+    source: str
+    """The URL of the comment."""
+    at: Timestamp
+
+
+PersonsVerdict = Dismissed | Confirmed
+"""What people have decided about a finding: it holds in every destination."""
+
+
 class FoundFinding(LedgerModel):
     """A finding as the statistics count it: without its place and its wording."""
 
@@ -409,6 +424,7 @@ Fact = Annotated[
     | Collected
     | Withdrawn
     | Dismissed
+    | Confirmed
     | Baselined
     | Changed
     | Muted

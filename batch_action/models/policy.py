@@ -38,6 +38,8 @@ class FindingPolicy:
     first_run: FirstRunPolicy = field(default_factory=FirstRunPolicy)
     dismissed: frozenset[str] = frozenset()
     """Fingerprints that people dismissed for good."""
+    confirmed: Mapping[str, str] = field(default_factory=dict)
+    """Fingerprint to the login of the person who confirmed the finding."""
     recheck_requested: frozenset[str] = frozenset()
     """Fingerprints whose re-check was requested and not answered yet."""
     recheck_answered: frozenset[str] = frozenset()

@@ -166,9 +166,10 @@ class JudgedRule:
 
     rule: str
     """A slug."""
-    fixed: int
+    upheld: int
+    """How many of its findings people fixed or confirmed."""
     verdicts: int
-    """How many of its findings people fixed, dismissed or accepted."""
+    """How many of its findings people fixed, confirmed, dismissed or accepted."""
     muted: bool
 
     @property

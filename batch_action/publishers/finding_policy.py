@@ -5,6 +5,7 @@ from batch_action.context import RunContext
 from batch_action.findings import baseline
 from batch_action.ledger import statistics
 from batch_action.ledger.view import LedgerView
+from batch_action.models.ledger import Confirmed
 from batch_action.models.policy import FindingPolicy, FirstRunPolicy, Thresholds
 from batch_action.models.report import RunReport
 from batch_action.publishers.pipeline import PublishedStates
@@ -48,6 +49,7 @@ def build(
         if settings.first_run_limit and ctx.run.pull_number is None
         else FirstRunPolicy(),
         dismissed=view.dismissed_fingerprints | {d.fingerprint for d in states.dismissals},
+        confirmed={fact.fingerprint: fact.actor for fact in view.facts(Confirmed)},
         recheck_requested=frozenset(request.fingerprint for request in view.open_recheck_requests),
         recheck_answered=frozenset(
             request.fingerprint for request in view.answered_recheck_requests(batch_ids)

@@ -197,6 +197,7 @@ def fields_of(tracked: TrackedFinding) -> dict[str, str]:
             if tracked.ignore_reason
             else {}
         ),
+        **({"confirmed-by": attribute(tracked.confirmed_by)} if tracked.confirmed_by else {}),
         "security": str(int(tracked.security)),
         "pre-existing": str(int(tracked.pre_existing)),
         "title": attribute(plain(tracked.title, MAX_TITLE_CHARS)),
@@ -254,6 +255,7 @@ def parse_tracked(fields: Mapping[str, str]) -> TrackedFinding | None:
             closing_commit=unattribute(fields["closing-commit"]),
             ignored_by=unattribute(fields.get("ignored-by", "")),
             ignore_reason=unattribute(fields.get("ignore-reason", "")),
+            confirmed_by=unattribute(fields.get("confirmed-by", "")),
         )
     except (KeyError, ValueError):
         return None

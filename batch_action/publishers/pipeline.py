@@ -19,6 +19,7 @@ from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import (
     OPEN_STATES,
     BatchAnswers,
+    CommandName,
     Dismissal,
     FindingState,
     PublishedState,
@@ -26,7 +27,7 @@ from batch_action.models.findings import (
     TrackedFinding,
     Verdict,
 )
-from batch_action.models.ledger import Baselined, Dismissed, Fact, Recheck
+from batch_action.models.ledger import Baselined, Confirmed, Dismissed, Fact, Recheck
 from batch_action.models.policy import FindingPolicy
 from batch_action.models.report import DestinationResult, PublishResult, RunReport
 from batch_action.publishers.base import Publisher
@@ -56,10 +57,16 @@ class PublishedStates:
     unreadable: tuple[DestinationResult, ...] = ()
     """Destinations that GitHub refuses to let us read, permanently."""
 
-    def requested_facts(self, view: LedgerView, now: datetime) -> tuple[Fact, ...]:
-        """Return what people dismissed, muted or want re-checked, unless *view* contains it."""
+    def requested_facts(
+        self, view: LedgerView, now: datetime, *, hides_security: bool
+    ) -> tuple[Fact, ...]:
+        """Return what people decided or asked for that *view* does not contain.
+
+        *hides_security*: a hidden finding is not confirmed, because its fingerprint would give
+        away the code.
+        """
         recorded = {fact.key() for fact in view.ledger.facts}
-        paths = {f.fingerprint: f.anchor.path for s in self.newest_first for f in s.tracked}
+        tracked = self.tracked
         dismissals, muted = statistics.read_rule_ticks(view, self.dismissals, now)
         dismissed: list[Fact] = [
             Dismissed(
@@ -71,20 +78,28 @@ class PublishedStates:
             )
             for d in dismissals
         ]
+        commands = [c for s in self.newest_first for c in s.commands if c.fingerprint in tracked]
+        confirmed: list[Fact] = [
+            Confirmed(fingerprint=c.fingerprint, actor=c.actor, source=c.source, at=now)
+            for c in commands
+            if c.name is CommandName.CONFIRM
+            and not (hides_security and tracked[c.fingerprint].security)
+        ]
         rechecks: list[Fact] = [
             Recheck(
-                fingerprint=request.fingerprint,
-                path=paths[request.fingerprint],
-                actor=request.actor,
-                source=request.source,
-                batches_before=view.batches_of_path(paths[request.fingerprint]),
+                fingerprint=c.fingerprint,
+                path=path,
+                actor=c.actor,
+                source=c.source,
+                batches_before=view.batches_of_path(path),
                 at=now,
             )
-            for state in self.newest_first
-            for request in state.rechecks
-            if request.fingerprint in paths
+            for c in commands
+            if c.name is CommandName.RECHECK
+            for path in [tracked[c.fingerprint].anchor.path]
         ]
-        return tuple(fact for fact in (*dismissed, *muted, *rechecks) if fact.key() not in recorded)
+        requested = (*dismissed, *muted, *confirmed, *rechecks)
+        return tuple(fact for fact in requested if fact.key() not in recorded)
 
     @property
     def tracked(self) -> dict[str, TrackedFinding]:

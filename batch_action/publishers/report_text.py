@@ -63,6 +63,7 @@ MAX_NAME_CELL_CHARS = 60
 """With these limits a usual row of findings is one line beside the sidebar of an issue."""
 MAX_NOTE_CHARS = 500
 MAX_STATE_NOTE_CHARS = 60
+MAX_LOGIN_CHARS = 40
 MAX_BATCHES_LISTED = 5
 SAVINGS_COLUMNS = ("Interactive", "Paid", "Saved", "Input from cache")
 MAX_SAVINGS_BYTES = 2_000
@@ -232,12 +233,14 @@ def format_title(tracked: TrackedFinding) -> str:
 
 
 def format_state(status: FindingStatus) -> str:
-    """Format the state with its note and whether the finding is older than the change."""
+    """Format the state with its note, and whether it is older than the change or confirmed."""
     # A note that begins with the state, `fixed in 1a2b3c4`, becomes `fixed (in 1a2b3c4)`.
     text = format_note(status).removeprefix(f"{status.tracked.state.value} ")
     note = f" ({text})" if text else ""
     older = ", pre-existing" if status.tracked.pre_existing else ""
-    return STATE_LABELS[status.tracked.state] + note + older
+    actor = status.tracked.confirmed_by
+    confirmed = f", confirmed by {markdown(f'@{actor}', MAX_LOGIN_CHARS)}" if actor else ""
+    return STATE_LABELS[status.tracked.state] + note + older + confirmed
 
 
 def format_note(status: FindingStatus) -> str:

@@ -1,4 +1,4 @@
-"""Commands of people: `/batch wontfix <id> <reason>`, `/batch recheck <id>`, and checkboxes.
+"""Commands of people, such as `/batch wontfix <id> <reason>`, and checkboxes.
 
 A command starts a line of a comment. Quotes, code and HTML comments contain no commands.
 """
@@ -7,12 +7,11 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from enum import StrEnum, unique
 from typing import TYPE_CHECKING
 
 from batch_action.clients.github.errors import RefusedError
 from batch_action.escape import code_span, plain
-from batch_action.models.findings import Dismissal, RecheckRequest
+from batch_action.models.findings import CommandName, Dismissal, FindingCommand
 from batch_action.models.github import BodyRevision, Issue, IssueComment
 
 if TYPE_CHECKING:  # PyGithub takes long to import
@@ -26,14 +25,6 @@ SHORT_ID_CHARS = 8
 _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 _ID = re.compile(r"[0-9a-f]{6,16}")
 _ID_PUNCTUATION = "`'\"<>()[]{}#.,:;"
-
-
-@unique
-class CommandName(StrEnum):
-    """What a command does: the word after `/batch`."""
-
-    WONTFIX = "wontfix"
-    RECHECK = "recheck"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +105,8 @@ def resolve(
         return ResolvedCommand(command=command, problem=problem)
 
     if command.name is None:
-        usages = " and ".join(code_span(f"/batch {usage}") for usage in _USAGES.values())
-        return reject(f"Unknown command. Use {usages}.")
+        *others, last = (code_span(f"/batch {usage}") for usage in _USAGES.values())
+        return reject(f"Unknown command. Use {', '.join(others)} or {last}.")
     matches = sorted({f for f in fingerprints if command.id and f.startswith(command.id)})
     if default is not None and not matches and (not command.id or command.id.isalpha()):
         # `facade` could be an id, but here it is more likely the first word of the reason.
@@ -137,7 +128,11 @@ def resolve(
     )
 
 
-_USAGES = {CommandName.WONTFIX: "wontfix <id> <reason>", CommandName.RECHECK: "recheck <id>"}
+_USAGES = {
+    CommandName.WONTFIX: "wontfix <id> <reason>",
+    CommandName.RECHECK: "recheck <id>",
+    CommandName.CONFIRM: "confirm <id>",
+}
 
 
 def format_reply(to: str, problems: Sequence[ResolvedCommand]) -> str:
@@ -201,7 +196,11 @@ def parse_ticked(text: str) -> frozenset[str]:
     return frozenset(match[2] for match in checkboxes if match[1] != " ")
 
 
-REACTIONS = {CommandName.WONTFIX: "+1", CommandName.RECHECK: "eyes"}
+REACTIONS = {
+    CommandName.WONTFIX: "+1",
+    CommandName.RECHECK: "eyes",
+    CommandName.CONFIRM: "+1",
+}
 FORBIDDEN_REACTION = "confused"
 MAX_REVISIONS = 100
 
@@ -211,7 +210,8 @@ class UserCommands:
     """The commands of people with write access in one issue or pull request."""
 
     dismissals: tuple[Dismissal, ...] = ()
-    rechecks: tuple[RecheckRequest, ...] = ()
+    others: tuple[FindingCommand, ...] = ()
+    """The commands that are no dismissals."""
     reactions: tuple[tuple[int, str], ...] = ()
     """(id of the comment, reaction) that are still due."""
     replies: tuple[str, ...] = ()
@@ -261,9 +261,9 @@ def read_comments(
 def _accept(
     comment: IssueComment, resolved: Sequence[ResolvedCommand], own_texts: Collection[str]
 ) -> UserCommands:
-    """Turn the resolved commands of one comment into dismissals, rechecks and a response."""
+    """Turn the resolved commands of one comment into what they ask for and a response."""
     clear = [(r.command, r.fingerprint) for r in resolved if r.fingerprint is not None]
-    names = dict.fromkeys(command.name for command, _ in clear if command.name)
+    reactions = dict.fromkeys(REACTIONS[command.name] for command, _ in clear if command.name)
     # After a command was accepted, its finding may have been removed: that is not a problem.
     accepted_before = any(reaction in comment.reactions for reaction in REACTIONS.values())
     problems = [] if accepted_before else [command for command in resolved if command.problem]
@@ -279,15 +279,18 @@ def _accept(
             for command, fingerprint in clear
             if command.name is CommandName.WONTFIX
         ),
-        rechecks=tuple(
-            RecheckRequest(fingerprint=fingerprint, actor=comment.author, source=comment.url)
+        others=tuple(
+            FindingCommand(
+                name=command.name,
+                fingerprint=fingerprint,
+                actor=comment.author,
+                source=comment.url,
+            )
             for command, fingerprint in clear
-            if command.name is CommandName.RECHECK
+            if command.name is not None and command.name is not CommandName.WONTFIX
         ),
         reactions=tuple(
-            (comment.id, REACTIONS[name])
-            for name in names
-            if REACTIONS[name] not in comment.reactions
+            (comment.id, reaction) for reaction in reactions if reaction not in comment.reactions
         ),
         replies=(reply,) if reply and not is_posted(reply, own_texts) else (),
     )

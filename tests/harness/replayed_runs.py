@@ -14,6 +14,7 @@ from batch_action.models.ledger import (
     Baselined,
     Changed,
     Collected,
+    Confirmed,
     Dismissed,
     Fact,
     FileEntry,
@@ -117,6 +118,13 @@ originals = st.one_of(
     st.builds(Withdrawn, batch=_batches, actor=st.sampled_from(["ada", "bo"]), at=_moments),
     st.builds(
         Dismissed,
+        fingerprint=_intents,
+        actor=st.sampled_from(["ada", "bo"]),
+        source=st.just("issue"),
+        at=_moments,
+    ),
+    st.builds(
+        Confirmed,
         fingerprint=_intents,
         actor=st.sampled_from(["ada", "bo"]),
         source=st.just("issue"),

@@ -95,7 +95,7 @@ def test_a_recheck_is_requested_and_acknowledged(harness):
     comment = harness.person.comment(1, f"/batch recheck {first[:6]}")
     for _ in range(2):
         harness.collect(harness.review())
-        (recheck,) = harness.previous_state.rechecks
+        (recheck,) = harness.previous_state.commands
         assert (recheck.fingerprint, recheck.actor, recheck.source) == (first, "octo", comment.url)
     assert harness.issues.comments(1)[0].reactions == ("eyes",)
     assert replies(harness) == []

@@ -15,12 +15,13 @@ from batch_action.findings.anchoring import anchor_all
 from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import (
     BatchAnswers,
+    CommandName,
     Confidence,
     Dismissal,
+    FindingCommand,
     FindingState,
     PublishedState,
     RawFinding,
-    RecheckRequest,
     Reconciliation,
     ReviewedFile,
     Severity,
@@ -221,10 +222,10 @@ def test_a_dismissal_in_one_destination_holds_in_all(repo: Repo):
         first.state = replace(first.state, dismissals=(dismissal,))
         batch_answers = review(repo, "crash(x)")
         published_states = pipeline.read_states(ctx, publishers={"first": first, "second": second})
-        (fact,) = published_states.requested_facts(EMPTY, ctx.now())
+        (fact,) = published_states.requested_facts(EMPTY, ctx.now(), hides_security=False)
         assert isinstance(fact, Dismissed)
         view = LedgerView(EMPTY.ledger.model_copy(update={"facts": (fact,)}))
-        assert published_states.requested_facts(view, ctx.now()) == ()
+        assert published_states.requested_facts(view, ctx.now(), hides_security=False) == ()
         publish_to(ctx, batch_answers, published_states, view)
         assert states(second) == [FindingState.DISMISSED]
         # And from the ledger alone, in case the destination is lost.
@@ -237,13 +238,15 @@ def test_a_recheck_of_an_unknown_finding_is_ignored(repo: Repo):
     with opened(repo) as ctx:
         publish(ctx, review(repo, "crash(x)"), {"first": first})
         (known,) = first.state.tracked
-        rechecks = tuple(
-            RecheckRequest(fingerprint=f, actor="ann", source="https://x/1")
+        commands = tuple(
+            FindingCommand(
+                name=CommandName.RECHECK, fingerprint=f, actor="ann", source="https://x/1"
+            )
             for f in (known.fingerprint, "0" * 16)
         )
-        first.state = replace(first.state, rechecks=rechecks)
+        first.state = replace(first.state, commands=commands)
         published_states = pipeline.read_states(ctx, publishers={"first": first})
-        (fact,) = published_states.requested_facts(EMPTY, ctx.now())
+        (fact,) = published_states.requested_facts(EMPTY, ctx.now(), hides_security=False)
     assert isinstance(fact, Recheck)
     assert (fact.path, fact.fingerprint) == ("a.py", known.fingerprint)
 

@@ -116,7 +116,7 @@ def test_a_rule_that_people_dismiss_can_be_muted_and_reported_again(
         workflow.issue.body
     )
     assert " per fixed finding." in workflow.issue.body
-    mute = "mute the rule `loose-equality`: 1 of 12 were fixed"
+    mute = "mute the rule `loose-equality`: 1 of 12 were fixed or confirmed"
 
     # Only people with write access can mute it.
     workflow.sandbox.github.add_user("guest", **{workflow.github_repository.full_name: "triage"})

@@ -10,6 +10,7 @@ from batch_action.ledger.view import ADOPTION_SLACK, LedgerView, create_window
 from batch_action.models.ledger import (
     Closed,
     Collected,
+    Confirmed,
     Dismissed,
     FileEntry,
     Intended,
@@ -405,6 +406,7 @@ class TestPullRequests:
         sent(intent=B),
         collected(f"msgbatch_{A[-2:]}_0"),
         Dismissed(fingerprint="f" * 16, actor="ada", source="pr-review", at=hours(3)),
+        Confirmed(fingerprint="c" * 16, actor="ada", source="pr-review", at=hours(3)),
         *(
             Recheck(fingerprint="e" * 16, path="a.py", actor="ada", source=where, at=hours(3))
             for where in ("https://github.com/o/r/pull/5#issuecomment-1", "x/pull/55#issue-1")
@@ -422,6 +424,7 @@ class TestPullRequests:
         assert five.newest_files().keys() == {"a.py"}
         assert five.recorded_heads() == (TWO,)
         assert five.dismissed_fingerprints == six.dismissed_fingerprints == {"f" * 16}
+        assert [len(v.facts(Confirmed)) for v in (five, six)] == [1, 1]
         assert [len([*v.facts(Recheck)]) for v in (five, six)] == [1, 0]
 
     def test_two_pull_requests_with_equal_commit_and_time_are_two_facts(self):

@@ -23,6 +23,7 @@ from batch_action.models.findings import (
 from batch_action.models.ledger import (
     Changed,
     Collected,
+    Confirmed,
     Dismissed,
     FoundFinding,
     HiddenFindings,
@@ -265,15 +266,25 @@ def test_each_finding_counts_once_in_whatever_order_ledgers_are_merged(facts, cu
 
 
 def decided(
-    rule: str, fixed: int, dismissed: int, accepted: int = 0, *, first: int = 0, **more
+    rule: str,
+    fixed: int,
+    dismissed: int,
+    accepted: int = 0,
+    *,
+    first: int = 0,
+    still_open: int = 0,
+    **more,
 ) -> Ledger:
     """A ledger in which people have decided about so many findings of a rule, an hour each."""
-    count = fixed + dismissed + accepted
+    count = fixed + dismissed + accepted + still_open
     names = [hashlib.sha256(f"{rule}{n + first}".encode()).hexdigest()[:16] for n in range(count)]
     values = {"category": "bug", "severity": Severity.LOW} | more
     found = tuple(FoundFinding(fingerprint=name, rule=rule, **values) for name in names)
     at = START + timedelta(hours=first)
-    became = {"fixed": tuple(names[:fixed]), "accepted": tuple(names[fixed + dismissed :])}
+    became = {
+        "fixed": tuple(names[:fixed]),
+        "accepted": tuple(names[fixed + dismissed : count - still_open]),
+    }
     return ledger(
         Changed(at=at, run="1.1", found=found),
         Changed(at=at + timedelta(minutes=1), run="1.1", became=became),
@@ -281,6 +292,15 @@ def decided(
             Dismissed(fingerprint=name, actor="ada", source="issue", at=at + timedelta(minutes=2))
             for name in names[fixed : fixed + dismissed]
         ),
+    )
+
+
+def confirmed(rule: str, *numbers: int, hour: int = 1) -> Ledger:
+    """Findings of `decided`, by their numbers, that a person has confirmed."""
+    at = START + timedelta(hours=hour)
+    names = [hashlib.sha256(f"{rule}{n}".encode()).hexdigest()[:16] for n in numbers]
+    return ledger(
+        *(Confirmed(fingerprint=name, actor="ada", source="issue", at=at) for name in names)
     )
 
 
@@ -295,6 +315,30 @@ def muted(rule: str, hour: int, *, again: bool = False) -> Ledger:
         pytest.param([decided("r", 1, 9)], [("r", 1, 10, False)], id="one-of-ten"),
         pytest.param([decided("r", 0, 6, 4)], [("r", 0, 10, False)], id="accepted-counts"),
         pytest.param([decided("r", 2, 8)], [], id="a-fifth-is-enough"),
+        pytest.param(
+            [decided("r", 0, 9, still_open=2), confirmed("r", 9)],
+            [("r", 1, 10, False)],
+            id="confirmed-counts",
+        ),
+        pytest.param(
+            [decided("r", 0, 8, still_open=2), confirmed("r", 8, 9)],
+            [],
+            id="confirmed-is-in-favour",
+        ),
+        pytest.param(
+            [decided("r", 1, 9), confirmed("r", 0, 1, 2)],
+            [("r", 1, 10, False)],
+            id="fixed-and-dismissed-count-before-confirmed",
+        ),
+        pytest.param(
+            [
+                decided("r", 0, 9, still_open=1),
+                confirmed("r", 9),
+                muted("r", 6, again=True),
+            ],
+            [],
+            id="confirmed-before-it-was-reported-again",
+        ),
         pytest.param([decided("r", 0, 9)], [], id="too-few"),
         pytest.param([decided("r", 0, 20, severity=Severity.HIGH)], [], id="severe"),
         pytest.param([decided("r", 0, 20, security=True)], [], id="security"),
@@ -321,7 +365,7 @@ def muted(rule: str, hour: int, *, again: bool = False) -> Ledger:
 def test_which_rules_are_proposed_for_muting(parts, judged):
     view = LedgerView(merge(*parts)[0])
     found = statistics.judge_rules(view)
-    assert [(x.rule, x.fixed, x.verdicts, x.muted) for x in found] == judged
+    assert [(x.rule, x.upheld, x.verdicts, x.muted) for x in found] == judged
     assert statistics.muted_rules(view) == {rule for rule, *_, is_muted in judged if is_muted}
 
 

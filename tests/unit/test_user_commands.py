@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from batch_action.models.findings import CommandName
 from batch_action.publishers.user_commands import (
     MAX_REASON_CHARS,
-    CommandName,
     format_reply,
     is_posted,
     parse_commands,
@@ -26,6 +26,7 @@ DO = "/batch wontfix a1b2c3d4"
         (f"{DO}\r\nand more\r\n", CommandName.WONTFIX, "a1b2c3d4", ""),
         ("/batch recheck a1b2c3", CommandName.RECHECK, "a1b2c3", ""),
         (f"/batch recheck {A}", CommandName.RECHECK, A, ""),
+        ("/batch confirm a1b2c3d4 seen", CommandName.CONFIRM, "a1b2c3d4", "seen"),
         (
             f"I looked.\n\n   {DO}  twice\tas  long ",
             CommandName.WONTFIX,
@@ -115,10 +116,17 @@ def test_whatever_is_written_is_read(text):
         ("/batch recheck 999999", A, None, "No finding here has the id `999999`."),
         ("/batch wontfix", None, None, "Which finding? `/batch wontfix <id> <reason>`"),
         ("/batch wontfix", A, A, ""),
+        ("/batch confirm", A, A, ""),
+        ("/batch confirm", None, None, "Which finding? `/batch confirm <id>`"),
         ("/batch wontfix not a bug", A, A, ""),
         ("/batch wontfix facade is fine", A, A, ""),
         ("/batch wontfix 012345 see there", A, C, ""),
-        ("/batch fixed", A, None, "Unknown command. Use `/batch wontfix <id> <reason>`"),
+        (
+            "/batch fixed",
+            A,
+            None,
+            "Unknown command. Use `/batch wontfix <id> <reason>`, `/batch recheck <id>` or `/batch",
+        ),
     ],
 )
 def test_which_finding_is_meant(comment, default, fingerprint, problem):

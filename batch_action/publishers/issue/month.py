@@ -41,4 +41,5 @@ def _format(month: MonthOfFindings) -> str:
 def _label(judged: JudgedRule) -> str:
     if judged.muted:
         return f"report the muted rule `{judged.rule}` again"
-    return f"mute the rule `{judged.rule}`: {judged.fixed} of {judged.verdicts} were fixed"
+    upheld = f"{judged.upheld} of {judged.verdicts} were fixed or confirmed"
+    return f"mute the rule `{judged.rule}`: {upheld}"

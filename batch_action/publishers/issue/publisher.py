@@ -269,7 +269,7 @@ class IssuePublisher:
             batches=state.batches,
             tracked=state.tracked,
             dismissals=self.commands.dismissals,
-            rechecks=self.commands.rechecks,
+            commands=self.commands.others,
             blocks=state.blocks,
             has_pending_work=self.commands.has_responses,
         )

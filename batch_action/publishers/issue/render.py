@@ -5,6 +5,7 @@ statuses are folded.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -47,7 +48,7 @@ ADVICE = (
     "Advice from a language model: check before you act. What you write inside a finding's "
     "details is preserved; close this issue as *not planned* to mute it. To dismiss a finding for "
     "good, tick its checkbox or comment `/batch wontfix <id> <reason>`; "
-    "`/batch recheck <id>` has its file reviewed again."
+    "`/batch confirm <id>` confirms it, `/batch recheck <id>` has its file reviewed again."
 )
 FOOTER_START = "\n---\n\n<details><summary>Files reviewed: "
 """The start of the last part of the body, which `last_run.md.j2` renders."""
@@ -149,12 +150,16 @@ def render(
 def is_unchanged(reconciliation: Reconciliation, state: RollingIssueState) -> bool:
     """Whether a run that reviewed nothing leaves every finding as and where the issue shows it."""
     new = (FindingState.NEW, FindingState.BACK)
+
+    def shown(tracked: TrackedFinding) -> tuple[FindingState, str, str]:
+        return tracked.state, tracked.anchor.path, tracked.confirmed_by
+
     before = {
-        t.fingerprint: (FindingState.OPEN if t.state in new else t.state, t.anchor.path)
+        t.fingerprint: shown(replace(t, state=FindingState.OPEN) if t.state in new else t)
         for t in state.tracked
     }
     after = (status.tracked for status in reconciliation.visible)
-    return before == {t.fingerprint: (t.state, t.anchor.path) for t in after}
+    return before == {t.fingerprint: shown(t) for t in after}
 
 
 def format_title(report: RunReport) -> str:

@@ -200,7 +200,7 @@ class IssuePerFindingPublisher:
             batches=tuple({batch for issue_state in states for batch in issue_state.batches}),
             tracked=self.current.tracked,
             dismissals=tuple(d for c in commands for d in c.dismissals),
-            rechecks=tuple(r for c in commands for r in c.rechecks),
+            commands=tuple(other for c in commands for other in c.others),
             blocks=self.current.blocks,
             has_pending_work=any(c.has_responses for c in commands) or bool(self.current.queued),
         )

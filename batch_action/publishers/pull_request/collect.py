@@ -18,13 +18,24 @@ from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import (
     OPEN_STATES,
+    CommandName,
     Dismissal,
+    FindingCommand,
     FindingState,
     PublishedState,
     TrackedFinding,
 )
 from batch_action.models.github import PullRequest
-from batch_action.models.ledger import Closed, Collected, Dismissed, Fact, Ledger, merge
+from batch_action.models.ledger import (
+    Closed,
+    Collected,
+    Confirmed,
+    Dismissed,
+    Fact,
+    Ledger,
+    PersonsVerdict,
+    merge,
+)
 from batch_action.models.report import PublishResult
 from batch_action.publishers import finding_block, finding_policy, pipeline, positions, run_report
 from batch_action.publishers.pipeline import PipelineResult
@@ -68,8 +79,8 @@ class _Input:
     view: LedgerView
     """Its own facts, as far as they can be verified with GitHub."""
     batch_results: BatchResults
-    dismissed: tuple[Dismissed, ...]
-    """The dismissals on the branch."""
+    decided: tuple[PersonsVerdict, ...]
+    """What people decided about findings of the branch."""
     spend_view: LedgerView
     """All facts that count for the month's spending."""
 
@@ -171,7 +182,7 @@ def _collect_one(
         pull=pull,
         view=view,
         batch_results=batch_results,
-        dismissed=tuple(fact for fact in branches.facts if isinstance(fact, Dismissed)),
+        decided=tuple(fact for fact in branches.facts if isinstance(fact, PersonsVerdict)),
         spend_view=LedgerView(merge(branches, session.ledger)[0]).add(*batch_results.facts),
     )
     if pull.open:
@@ -218,8 +229,10 @@ def _publish(
         return None, ()
     publisher = pull_request.create_publisher(ctx, data.pull)
     states = pipeline.read_states(ctx, publishers={DESTINATION: publisher})
-    requested = states.requested_facts(collected, ctx.now())
-    view = collected.add(*data.dismissed, *requested)
+    requested = states.requested_facts(
+        collected, ctx.now(), hides_security=ctx.hides_security_findings
+    )
+    view = collected.add(*data.decided, *requested)
     report = run_report.build(
         ctx, view, batch_results, answers, spend_view=data.spend_view, account=account
     )
@@ -243,10 +256,10 @@ def _publish(
 def _transfer_to_branch(ctx: RunContext, data: _Input) -> PullRequestResults:
     """Return the open findings of a merged pull request for the branch; publish nothing.
 
-    Its dismissals are read again where people made them: anybody who can push a branch can write
-    others to its ledger.
+    What people decided is read again where they said it: anybody who can push a branch can write
+    something else to its ledger.
     """
-    ledger = data.view.ledger.keep(lambda fact: not isinstance(fact, Dismissed))
+    ledger = data.view.ledger.keep(lambda fact: not isinstance(fact, PersonsVerdict))
     data = replace(data, view=LedgerView(ledger))
     pull, closed = data.pull, _closed(data, ctx.now())
     if not (closed or data.batch_results.ended):
@@ -271,7 +284,8 @@ def _transfer_to_branch(ctx: RunContext, data: _Input) -> PullRequestResults:
         if s.finding is not None
     }
     dismissals = tuple(fact for fact in facts if isinstance(fact, Dismissed))
-    dismissed = {fact.fingerprint for fact in (*dismissals, *data.dismissed)}
+    decided = (*dismissals, *data.decided)
+    dismissed = {fact.fingerprint for fact in decided if isinstance(fact, Dismissed)}
     state = PublishedState(
         destination=f"#{pull.number}",
         head=pull.merge_commit,
@@ -279,6 +293,16 @@ def _transfer_to_branch(ctx: RunContext, data: _Input) -> PullRequestResults:
         dismissals=tuple(
             Dismissal(fingerprint=fact.fingerprint, actor=fact.actor, source=fact.source)
             for fact in dismissals
+        ),
+        commands=tuple(
+            FindingCommand(
+                name=CommandName.CONFIRM,
+                fingerprint=fact.fingerprint,
+                actor=fact.actor,
+                source=fact.source,
+            )
+            for fact in facts
+            if isinstance(fact, Confirmed)
         ),
         blocks=blocks | published.reconciliation.blocks,
         has_pending_work=True,

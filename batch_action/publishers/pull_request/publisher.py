@@ -89,7 +89,7 @@ class PullRequestPublisher:
             batches=self._batches(tracked),
             tracked=tuple(tracked.values()),
             dismissals=all_commands.dismissals,
-            rechecks=all_commands.rechecks,
+            commands=all_commands.others,
             blocks=self._blocks(),
             has_pending_work=all_commands.has_responses
             or has_duplicates
