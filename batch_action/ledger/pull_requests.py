@@ -13,7 +13,6 @@ from batch_action.models.github_context import PULL_REQUEST_EVENT
 from batch_action.models.ledger import (
     Baselined,
     Changed,
-    Charged,
     Closed,
     Collected,
     Confirmed,
@@ -22,17 +21,16 @@ from batch_action.models.ledger import (
     Intended,
     Ledger,
     Muted,
-    Noted,
     Recheck,
     Rejected,
     Reported,
-    Reserved,
     Selected,
     Sent,
     VerificationDue,
     Verified,
     Withdrawn,
 )
+from batch_action.models.spend_facts import Charged, Noted, Reserved
 
 CLOSED = "closed"
 """The failure of a request whose pull request was closed before its answer was published."""

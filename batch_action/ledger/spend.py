@@ -25,16 +25,14 @@ from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.trust import LedgerAccess
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import (
-    Charged,
     Collected,
     Fact,
     Intended,
     Ledger,
-    Noted,
     Rejected,
-    Reserved,
     Sent,
 )
+from batch_action.models.spend_facts import Charged, Noted, Reserved
 from batch_action.text import format_dollars
 
 if TYPE_CHECKING:  # the SDK takes long to import

@@ -29,6 +29,7 @@ from batch_action.models.fact import (
     in_both,
 )
 from batch_action.models.findings import DismissalReason, Severity
+from batch_action.models.spend_facts import Charged, Noted, Reserved
 from batch_action.models.verification import Verification
 
 
@@ -377,42 +378,6 @@ class Reported(BaseFact, key=("issue", "at")):
 
     kind: Literal["reported"] = "reported"
     issue: Number
-    at: Timestamp
-
-
-class Reserved(BaseFact, key=("intent",)):
-    """A submit may cost this much; only in the ledger of the repository's spend."""
-
-    kind: Literal["reserved"] = "reserved"
-    intent: IntentId
-    at: Timestamp
-    """By Anthropic's clock: the day and month to which it belongs."""
-    run: str
-    usd: tuple[Usd, ...]
-    """The worst case of each batch of the intent."""
-    in_pull_request: bool = False
-    """Whether a run of a pull request may have written what is known of it."""
-
-
-class Charged(BaseFact, key=("intent", "index")):
-    """What a batch of a reservation has cost; only in the ledger of the repository's spend."""
-
-    kind: Literal["charged"] = "charged"
-    intent: IntentId
-    index: Count
-    batch: BatchId | None = None
-    """None: it was not created."""
-    usd: Usd | None
-    """None: not known, so that the reserved amount stays."""
-
-
-class Noted(BaseFact, key=("what", "name")):
-    """What is done once; only in the ledger of the repository's spend."""
-
-    kind: Literal["noted"] = "noted"
-    what: Literal["notice", "artifact"]
-    """A notice about the budget, or an artifact of a pull request that has nothing new to say."""
-    name: str
     at: Timestamp
 
 

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batch_action.ledger import codec
-from batch_action.models.ledger import Charged, Fact, Ledger, Reserved, Sent, Usage
+from batch_action.models.ledger import Fact, Ledger, Sent, Usage
+from batch_action.models.spend_facts import Charged, Reserved
 from batch_action.requests import pricing
 from tests.crashes import races
 from tests.harness.foreign_artifacts import upload_foreign
