@@ -205,7 +205,7 @@ class _Variant:
             context_files=context_files,
         )
         may_be_excerpt = ctx.task.reads_excerpts and self.settings.context != "file"
-        return key.model_copy(update={"model": self.model, "shown": "" if may_be_excerpt else None})
+        return replace(key, model=self.model, shown="" if may_be_excerpt else None)
 
 
 def _variants(settings: Settings, prices: Prices) -> list[_Variant]:

@@ -21,7 +21,7 @@ from batch_action.errors import (
 from batch_action.ledger import pull_requests, spend, store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import ADOPTION_SLACK, LedgerView
-from batch_action.models.files import Selection, SkipReason
+from batch_action.models.files import Selection, SkipReason, unrecordable
 from batch_action.models.ledger import FileEntry, Intended, Rejected, Selected, Sent, Usage
 from batch_action.models.requests import (
     CREATE_TIMEOUT,
@@ -211,8 +211,8 @@ def selected_fact(
         branch=ctx.github_context.branch or "",
         at=ctx.now(),
         files=tuple(entries),
-        removed=() if behind else _sort_encodable((removed | renamed) - recorded),
-        excluded=_sort_encodable(excluded - recorded),
+        removed=() if behind else _sort_recordable((removed | renamed) - recorded),
+        excluded=_sort_recordable(excluded - recorded),
         scope=ctx.scope,
         partial=partial,
         first=first,
@@ -397,6 +397,6 @@ def sent_fact(intended: Intended, index: int, state: BatchState) -> Sent:
     )
 
 
-def _sort_encodable(paths: set[str]) -> tuple[str, ...]:
-    """Sort the paths, without those with lone surrogates: they cannot be written as JSON."""
-    return tuple(sorted(p for p in paths if not any("\ud800" <= c <= "\udfff" for c in p)))
+def _sort_recordable(paths: set[str]) -> tuple[str, ...]:
+    """Sort the paths, without those that cannot be in a fact."""
+    return tuple(sorted(path for path in paths if not unrecordable(path)))

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from batch_action.ledger.view import LedgerView
+from batch_action.models.fact import Ending
 from batch_action.models.findings import (
     OPEN_STATES,
     Dismissal,
@@ -21,7 +22,6 @@ from batch_action.models.ledger import (
     Collected,
     Confirmed,
     Dismissed,
-    Ending,
     Fact,
     FoundFinding,
     HiddenFindings,

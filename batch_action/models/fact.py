@@ -6,20 +6,28 @@ Other runs and later versions read the format, so unknown fields are refused.
 import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from batch_action.models.files import MAX_PATH_CHARS
 
 Sha = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
 CustomId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 BatchId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 IntentId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-Path = Annotated[str, Field(min_length=1, max_length=4096)]
+Path = Annotated[str, Field(min_length=1, max_length=MAX_PATH_CHARS)]
 LineRanges = Annotated[
     str, Field(pattern=r"^([1-9]\d{0,8}-[1-9]\d{0,8}(,|$))*$", max_length=100_000)
 ]
 """Such as `1-30,45-80`."""
+Purpose = Literal["review", "verification", "explanation"]
+"""What a request asks for: a review of a file, or something about findings that are reported."""
+Rule = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,60}$")]
+Ending = Literal["open", "fixed", "closed", "accepted"]
+"""What became of a finding: `closed` without a change of its code, e.g. because another review does
+not report it; `accepted` by a comment in the code or the baseline file; `open` again."""
 FactDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{14}$")]
 MAX_WARM_MINUTES = 50
 """A cache entry lives an hour; the requests that read it need some minutes to start."""
@@ -42,6 +50,11 @@ Number = Annotated[int, Field(ge=1, le=2**53)]
 Usd = Annotated[float, Field(ge=0, le=1e12)]
 """So that sums stay finite."""
 UsdDifference = Annotated[float, Field(ge=-1e12, le=1e12)]
+
+
+ENTRY_CONFIG = ConfigDict(extra="forbid")
+"""Of the entries of facts' lists, which are dataclasses: there are tens of thousands, and as models
+they would take several times the memory. They are validated where a ledger is read."""
 
 
 class LedgerModel(BaseModel):

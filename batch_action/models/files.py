@@ -6,6 +6,17 @@ from enum import StrEnum, unique
 # Paths are `str` as `os.fsdecode` makes them: bytes that are not UTF-8 are lone surrogates. JSON
 # cannot carry such a path, so the file is skipped, but it is listed.
 
+MAX_PATH_CHARS = 4096
+"""Git can store longer ones, but Linux cannot check them out."""
+
+
+def unrecordable(path: str) -> str:
+    """Return in a few words why a name cannot be in the ledger; empty if it can."""
+    if any("\ud800" <= char <= "\udfff" for char in path):  # surrogates
+        return "the name is not UTF-8"
+    is_long = len(path) > MAX_PATH_CHARS
+    return f"the name is longer than {MAX_PATH_CHARS:,} characters" if is_long else ""
+
 
 @unique
 class ChangeType(StrEnum):
@@ -61,7 +72,7 @@ class SkipKind(StrEnum):
     """What decided that a file is not sent: who could have hidden something there."""
 
     CONTENT = "content"
-    """Its bytes (a marker, a NUL, a long line, its size), a link, or a name that is not UTF-8."""
+    """Its bytes (a marker, a NUL, a long line, its size), a link, or an unrecordable name."""
     NAME = "name"
     """A default ignore, which neither the configuration nor an attribute mentions."""
     CONFIG = "config"

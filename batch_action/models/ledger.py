@@ -4,24 +4,30 @@ Every fact has a key, and two ledgers merge by the union of their facts.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import chain
+from operator import not_
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from batch_action.models.fact import (
+    ENTRY_CONFIG,
     MAX_WARM_MINUTES,
     BaseFact,
     BatchId,
     CompactableFact,
     Count,
     CustomId,
+    Ending,
     Fingerprint,
     IntentId,
     LedgerModel,
     LineRanges,
     Number,
     Path,
+    Purpose,
+    Rule,
     Sha,
     Timestamp,
     Usd,
@@ -33,8 +39,11 @@ from batch_action.models.spend_facts import Charged, Noted, Reserved
 from batch_action.models.verification import Verification
 
 
-class FileEntry(LedgerModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntry:
     """A selected file and the blob that it is compared with."""
+
+    __pydantic_config__ = ENTRY_CONFIG
 
     path: Path
     blob: Sha
@@ -42,12 +51,11 @@ class FileEntry(LedgerModel):
     """The blob at base; None for a new file."""
 
 
-Purpose = Literal["review", "verification", "explanation"]
-"""What a request asks for: a review of a file, or something about findings that are reported."""
-
-
-class RequestKey(LedgerModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestKey:
     """Identifies one request of a batch: joins its answer to a file, without any text of it."""
+
+    __pydantic_config__ = ENTRY_CONFIG
 
     id: CustomId
     path: Path
@@ -62,8 +70,8 @@ class RequestKey(LedgerModel):
     """The blob that the request compares with."""
     shown: LineRanges | None = None
     """The lines that the request shows around what changed, empty if unknown; None: the file."""
-    purpose: Purpose = Field(default="review", exclude_if=lambda purpose: purpose == "review")
-    findings: tuple[Fingerprint, ...] = Field(default=(), exclude_if=lambda findings: not findings)
+    purpose: Annotated[Purpose, Field(exclude_if=lambda purpose: purpose == "review")] = "review"
+    findings: Annotated[tuple[Fingerprint, ...], Field(exclude_if=not_)] = ()
     """The findings that the request is about, in the order of its claims; none in a review."""
 
 
@@ -278,11 +286,6 @@ class FoundFinding(LedgerModel):
     security: bool = False
 
 
-Ending = Literal["open", "fixed", "closed", "accepted"]
-"""What became of a finding: `closed` without a change of its code, e.g. because another review does
-not report it; `accepted` by a comment in the code or the baseline file; `open` again."""
-
-
 class HiddenFindings(LedgerModel):
     """Numbers of the security findings that are hidden: a fingerprint would give away the code."""
 
@@ -305,9 +308,6 @@ class Changed(BaseFact, key=("at", "run")):
     found: tuple[FoundFinding, ...] = ()
     hidden: HiddenFindings | None = None
     became: dict[Ending, tuple[Fingerprint, ...]] = Field(default_factory=dict)
-
-
-Rule = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,60}$")]
 
 
 class Muted(BaseFact, key=("rule", "at")):

@@ -319,7 +319,7 @@ class _RequestBuilder:
         key = request_key_of(
             self.ctx, file, part, model=fallback, effort=effort, context_files=files
         )
-        return key.model_copy(update={"model": fallback})
+        return replace(key, model=fallback)
 
     def _mode_of(self, file: SourceFile) -> Literal["auto", "excerpt", "file"]:
         """Return `context`, or `file` where an answer must be about all of a file."""
@@ -365,7 +365,7 @@ class _RequestBuilder:
         if lines is not None or part.count > 1:
             whole = range(part.start_line, part.end_line + 1)
             shown = format_ranges(whole if lines is None else lines.intersection(whole))
-            key = key.model_copy(update={"shown": shown})
+            key = replace(key, shown=shown)
         tokens = pricing.estimate_tokens(self.system_bytes + len(text.encode()))
         truncations = self.view.failures[key.id, "truncated"]
         params = prompt.message_params(

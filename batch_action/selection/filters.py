@@ -5,7 +5,14 @@ Each check returns the skipped file with its reason, or None when the file passe
 
 from collections.abc import Mapping
 
-from batch_action.models.files import ChangeType, FileChange, SkipKind, SkippedFile, SkipReason
+from batch_action.models.files import (
+    ChangeType,
+    FileChange,
+    SkipKind,
+    SkippedFile,
+    SkipReason,
+    unrecordable,
+)
 from batch_action.selection import content
 from batch_action.selection.paths import is_prose, language_of
 from batch_action.selection.patterns import PathRules
@@ -30,8 +37,8 @@ def check_change(change: FileChange) -> SkippedFile | None:
     reason, detail = None, ""
     if change.status is ChangeType.DELETED:
         reason = SkipReason.DELETED
-    elif any("\ud800" <= char <= "\udfff" for char in change.path):  # surrogates
-        reason, detail = SkipReason.UNREADABLE_NAME, "the name is not UTF-8"
+    elif detail := unrecordable(change.path):
+        reason = SkipReason.UNREADABLE_NAME
     elif change.mode == SYMLINK_MODE:
         reason = SkipReason.SYMLINK
     elif change.mode == SUBMODULE_MODE:

@@ -1,5 +1,6 @@
 """Queries on a ledger: small cases by hand, then one invariant over generated histories."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -143,9 +144,7 @@ class TestBatches:
 
     @pytest.mark.parametrize("purpose", ["verification", "explanation"])
     def test_a_request_about_findings_is_in_flight_and_counted_but_no_review(self, purpose):
-        about = request_key("a.py", part=9).model_copy(
-            update={"purpose": purpose, "findings": ("f" * 16,)}
-        )
+        about = replace(request_key("a.py", part=9), purpose=purpose, findings=("f" * 16,))
         start = (selected(0, ("a.py", ONE, None)), intended((about,)))
         waiting = LedgerView(ledger(*start, sent()))
         assert waiting.in_flight_ids == {about.id}
@@ -229,7 +228,7 @@ class TestFiles:
 
     def test_the_lines_of_a_file_that_were_shown_are_those_of_all_its_answers(self):
         def part(number, shown):
-            return request_key(part=number, of=2).model_copy(update={"shown": shown})
+            return replace(request_key(part=number, of=2), shown=shown)
 
         first, second = part(1, "1-90"), part(2, "120-130,190-200")
         one = answered_batch(first, second, failed={second.id: "expired"})

@@ -156,6 +156,6 @@ class TestCheckBatch:
 
     @pytest.mark.parametrize("bad", ["", "a/b", "a.b", "x" * 65, "é", "a\n", "a b"])
     def test_ids_outside_of_the_pattern(self, bad):
-        request_key = RequestKey.model_construct(id=bad, path="a.py", blob=BLOB)
+        request_key = RequestKey(id=bad, path="a.py", blob=BLOB)
         with pytest.raises(ValueError, match="not allowed"):
             packing.check_batch([a_request(request_key=request_key)])

@@ -190,6 +190,8 @@ def change(status=ChangeType.MODIFIED, mode="100644", blob=BLOB, old_blob=OLD, p
         (change(ChangeType.RENAMED, old_blob=BLOB), None),
         (change(ChangeType.UNCHANGED, old_blob=BLOB), None),
         (change(path="\udcff.py"), R.UNREADABLE_NAME),
+        (change(path="a" * 4097), R.UNREADABLE_NAME),
+        (change(path="é" * 4096), None),
         (change(path='n"\n::é.py'), None),
     ],
 )
