@@ -7,7 +7,8 @@ from functools import cached_property
 from batch_action.batches.generated_files import HIDDEN, GeneratedSource, Validator
 from batch_action.batches.results import BatchResults, RequestAnswer
 from batch_action.clients.git import GitRepo, OpenObjects
-from batch_action.clients.secrets import is_configuration, mask
+from batch_action.clients.secret_triggers import is_configuration
+from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, full_history
 from batch_action.findings.anchoring import anchor_all

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from batch_action.clients.console import ProgressCallback
 from batch_action.clients.git import GitRepo, may_be_same_text
-from batch_action.clients.secrets import mask, may_have_secret
+from batch_action.clients.secret_triggers import may_have_secret
+from batch_action.clients.secrets import mask
 from batch_action.errors import ConfigError
 from batch_action.ledger.view import BacklogFile
 from batch_action.models.files import (

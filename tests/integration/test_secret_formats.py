@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from batch_action.clients.secrets import is_configuration, mask, may_have_secret
+from batch_action.clients.secret_spans import find_spans
+from batch_action.clients.secret_triggers import TRIGGERS, is_configuration, may_have_secret
+from batch_action.clients.secrets import mask
 from tests.harness.cpu import assert_at_most
 
 TABLE = tomllib.loads(
@@ -462,6 +464,25 @@ def test_the_shortest_secret_of_each_format_is_masked(around):
             token = prefix + made_up(kinds.get(alphabet, alphabet), length)
             masked = mask(f"x =\n{around}{token}{around}\n")
             assert masked == (f"x =\n{around}{'•' * len(token)}{around}\n", 1), issuer
+
+
+FRAGMENTS = st.one_of(
+    st.sampled_from([prefix for row in TABLE["prefixes"] for prefix in row[1]]),
+    st.sampled_from([row[1] for row in TABLE["patterns"]]),
+    st.sampled_from([word for _, *words in TRIGGERS.values() for word in words]),
+    st.sampled_from(["Server=db;Password=", "curl -u ada:", "https://ada:", "pwd=", "@tcp(db)"]),
+    st.sampled_from(["@db.example.org", "-----BEGIN RSA PRIVATE KEY-----", "AKIA", "Bearer "]),
+    st.sampled_from([" ", "\n", "=", ":", '"', ";", "_", "é", "\u212a", "İ", "\ud800"]),
+    st.sampled_from([made_up(kind, n) for kind in _CHARS for n in (3, 10, 16, 20, 32, 40, 64)]),
+)
+
+
+@settings(max_examples=500, suppress_health_check=list(HealthCheck))
+@given(st.lists(FRAGMENTS, max_size=8).map("".join), st.sampled_from(["", "a.py", ".env", "x.yml"]))
+def test_no_text_with_a_secret_is_ruled_out(text, path):
+    spans = find_spans(text, text.lower(), is_config=is_configuration(path))
+    assume(spans and len(text.lower()) == len(text))
+    assert may_have_secret(text, path)
 
 
 # Of an expression that looks ahead, hypothesis makes no texts.
