@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from batch_action.findings import first_run
+from batch_action.findings import first_run, verification
 from batch_action.findings.identity import NO_EVIDENCE, unique_fingerprint
 from batch_action.findings.lines import LineIndex, lines_of
 from batch_action.findings.matching import match
@@ -84,8 +84,7 @@ def reconcile(
         statuses.append(new)
         paths[new.tracked.fingerprint] = finding.reported.path
     ordered = _sort(
-        _apply_suppression(_set_confirmed(status, policy.confirmed), policy.baseline)
-        for status in _merge_moved(statuses, paths, positions.commit)
+        _finish(status, policy) for status in _merge_moved(statuses, paths, positions.commit)
     )
     left_out = first_run.choose_baselined(ordered, {k.fingerprint for k in known}, policy)
     held_back += (hold_back(finding, first_run.REASON) for finding in left_out.values())
@@ -151,6 +150,12 @@ def _missed_threshold(raw: RawFinding, thresholds: Thresholds) -> str | None:
     ):
         return "muted"
     return None
+
+
+def _finish(status: FindingStatus, policy: FindingPolicy) -> FindingStatus:
+    """Apply what people, the code and a second request say about a finding."""
+    status = _set_confirmed(status, policy.confirmed)
+    return verification.apply(_apply_suppression(status, policy.baseline), policy)
 
 
 def _set_confirmed(status: FindingStatus, confirmed: Mapping[str, str]) -> FindingStatus:

@@ -6,6 +6,7 @@ from enum import StrEnum, unique
 from typing import Literal
 
 from batch_action.models.files import Hunk
+from batch_action.models.verification import Verification, VerificationResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +185,7 @@ class FindingState(StrEnum):
 
 
 OPEN_STATES = (FindingState.NEW, FindingState.OPEN, FindingState.RECHECKING, FindingState.BACK)
-"""The states of a finding that is reported as open."""
+"""The states of a finding that is neither closed nor accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,8 +213,24 @@ class TrackedFinding:
     reported."""
     ignore_reason: str = ""
     """The reason given in the inline comment."""
+    verification: Verification | None = None
+    """None: it is not to be verified."""
     confirmed_by: str = ""
-    """The login of the person who confirmed it."""
+    """The login of the person who confirmed it, which counts before any other result."""
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether it is open, but disputed: then it is listed apart, unless it is about security.
+
+        Findings about security are only marked.
+        """
+        is_open = self.state in OPEN_STATES
+        return is_open and self.verification is Verification.DISPUTED and not self.security
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether it is reported as open: neither closed nor listed apart as disputed."""
+        return self.state in OPEN_STATES and not self.is_disputed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,6 +363,8 @@ class FindingStatus:
     """The finding with the wording for a new block; None when this run did not report it."""
     note: str = ""
     """Why it changed, e.g. `fixed in 1a2b3c4`, `file excluded`, `given up`."""
+    verified: VerificationResult | None = None
+    """The result of its verification with the reason; None when none came in with this run."""
     changed: bool = False
     """Whether it became new, fixed or back in this run: worth a notification."""
 

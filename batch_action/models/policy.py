@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from batch_action.models.findings import Confidence, Severity
+from batch_action.models.verification import Verification, VerificationResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,18 @@ class FirstRunPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationPolicy:
+    """Which findings are to be verified, and what is known of those that were."""
+
+    severity: Severity | None = None
+    """New findings at or over it are to be verified; None for `verify: off`."""
+    recorded: Mapping[str, Verification] = field(default_factory=dict)
+    """Fingerprint to the result in the ledger, which has no wording."""
+    results: Mapping[str, VerificationResult] = field(default_factory=dict)
+    """Fingerprint to the result that came in with this run, with its reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FindingPolicy:
     """What settings, people and earlier runs decide about the findings of a run."""
 
@@ -51,6 +64,7 @@ class FindingPolicy:
     shown_lines: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """The lines that the answers about a (path, blob) were shown, such as `1-30,45-80`; those about
     other files were shown all."""
+    verification: VerificationPolicy = field(default_factory=VerificationPolicy)
     republished: bool = False
     """Whether this run was published before: what was new then is still called new."""
     hides_security: bool = False

@@ -307,7 +307,7 @@ class IssueDraft:
     comment: str | None
     """The notification of new, fixed and back findings, posted once; a new issue needs none."""
     open: bool
-    """Whether there are open findings."""
+    """Whether there are open findings, disputed ones included."""
     labels: tuple[str, ...]
     fingerprints: frozenset[str]
     """Fingerprints of all findings in the body and the overflow comments."""

@@ -103,11 +103,12 @@ def _build_annotation(status: FindingStatus, level: str) -> Annotation:
     # With its lists and code: GitHub shows the line breaks of an annotation.
     explanation = shorten(finding.raw.explanation.strip(), MAX_MESSAGE_CHARS) if finding else ""
     title = plain(tracked.title, MAX_TITLE_CHARS) or "Untitled finding"
+    verification = f" ({tracked.verification.value})" if tracked.verification else ""
     return Annotation(
         level=level,
         path=tracked.anchor.path,
         line=tracked.anchor.start_line,
         end_line=tracked.anchor.end_line,
-        title=f"{tracked.severity.value}: {title}",
+        title=f"{tracked.severity.value}{verification}: {title}",
         message=explanation if plain(explanation) else plain(tracked.rule, MAX_TITLE_CHARS),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from batch_action.models.findings import OPEN_STATES, FindingStatus, Severity
+from batch_action.models.findings import FindingStatus, Severity
 from batch_action.models.requests import Cost
 
 SEVERITY_COLORS = {
@@ -21,7 +21,7 @@ AXIS_MARGIN = 1.1
 
 def render_severity_chart(statuses: Iterable[FindingStatus]) -> str:
     """Render a pie of the open findings by severity; empty when nothing is open."""
-    open_severities = [s.tracked.severity for s in statuses if s.tracked.state in OPEN_STATES]
+    open_severities = [s.tracked.severity for s in statuses if s.tracked.is_reported]
     counts = {s: open_severities.count(s) for s in Severity if s in open_severities}
     if not counts:
         return ""

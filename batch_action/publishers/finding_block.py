@@ -3,6 +3,7 @@
 A block is rendered once, and afterwards preserved as opaque text.
 """
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -17,9 +18,10 @@ from batch_action.models.findings import (
     TrackedFinding,
 )
 from batch_action.models.report import RunReport
+from batch_action.models.verification import Verification, VerificationResult
 from batch_action.publishers import links, markers, report_text, suppressed, user_commands
 from batch_action.publishers.markers import Block
-from batch_action.publishers.prose import cut, labeled
+from batch_action.publishers.prose import cut, labeled, prose
 from batch_action.publishers.report_text import render_template
 from batch_action.text import plural, shorten_path
 
@@ -27,10 +29,17 @@ MAX_CODE_LINES = 40
 MAX_CODE_CHARS = 4_000
 MAX_PROSE_CHARS = 3_000
 MAX_TRIGGER_CHARS = 600
+MAX_REASON_CHARS = 1_500
+"""The limit of the reason why a finding is disputed or undecided."""
 MAX_NEW_DETAILS_CHARS = 300_000
 """The limit of all details that one run adds: ten comments full."""
 BRIEF_MARKER = "<!-- batch-action:brief -->"
 MAX_LISTED = 20
+RESULT_LABELS = {
+    Verification.DISPUTED: "Disputed by a second request",
+    Verification.UNDECIDED: "A second request could not decide",
+}
+"""The results whose reason a report shows."""
 CLOSED_LABELS = {
     FindingState.FIXED: "✅ Fixed",
     FindingState.IGNORED: "Ignored",
@@ -84,8 +93,27 @@ def complete_block(text: str, finding: Finding | None) -> str:
 def render_text(status: FindingStatus, existing: str, report: RunReport) -> str:
     """Render a finding's block: the *existing* one of any destination, or else a new one."""
     if existing:
-        return complete_block(existing, status.finding)
-    return render_block(status.tracked, status.finding, report)
+        text = complete_block(existing, status.finding)
+    else:
+        text = render_block(status.tracked, status.finding, report)
+    return add_reason(text, status.verified)
+
+
+def add_reason(text: str, verified: VerificationResult | None) -> str:
+    """Add why a finding is disputed or undecided below the first line of its text, once.
+
+    Later runs do not know the reason: it stays where it is, as all of the text does.
+    """
+    if verified is None or not (label := RESULT_LABELS.get(verified.result)):
+        return text
+    reason = prose(verified.reason, MAX_REASON_CHARS)
+    digest = hashlib.sha256(f"{label}\0{reason}".encode("utf-8", "replace")).hexdigest()[:12]
+    marker = f"<!-- batch-action:reason about={digest} -->"
+    if not reason or marker in text:
+        return text
+    # A marker at the start of a line would end the block.
+    first, _, rest = text.partition("\n\n")
+    return "\n\n".join(filter(None, [first, f"**{label}:** {marker}", reason, rest]))
 
 
 def _format_facts(tracked: TrackedFinding, finding: Finding | None, report: RunReport) -> str:
@@ -229,7 +257,7 @@ class Section:
 def build_sections(
     statuses: Sequence[FindingStatus], blocks: Sequence[Block], change: str
 ) -> list[Section]:
-    """Build the sections: open findings, then folded older and closed ones.
+    """Build the sections: open findings, then folded older, disputed and closed ones.
 
     *change*: what the older ones are older than.
     """
@@ -238,25 +266,38 @@ def build_sections(
         return join_blocks(
             block
             for block in blocks
-            if block.tracked.state in states and pre_existing in (None, block.tracked.pre_existing)
+            if block.tracked.state in states
+            and pre_existing in (None, block.tracked.pre_existing)
+            and not block.tracked.is_disputed
         )
 
-    older = sum(s.tracked.pre_existing and s.tracked.state in OPEN_STATES for s in statuses)
+    older = sum(s.tracked.pre_existing and s.tracked.is_reported for s in statuses)
+    disputed = [s for s in statuses if s.tracked.is_disputed]
     sections = [
         Section(summary="", blocks=join(*OPEN_STATES, pre_existing=False)),
         Section(
             summary=f"{plural(older, 'finding')} older than {change}",
             blocks=join(*OPEN_STATES, pre_existing=True),
         ),
+        Section(
+            summary=f"Disputed: {len(disputed)}",
+            blocks=join_blocks(block for block in blocks if block.tracked.is_disputed),
+            lines=_format_list(disputed),
+        ),
     ]
     for state, label in CLOSED_LABELS.items():
         closed = [s for s in statuses if s.tracked.state is state]
         counts = _format_ignored(closed) if state is FindingState.IGNORED else f"{len(closed)}"
-        lines = tuple(report_text.format_list_item(s) for s in closed[:MAX_LISTED])
-        if len(closed) > MAX_LISTED:
-            lines += (f"- … and {len(closed) - MAX_LISTED} more",)
-        sections.append(Section(summary=f"{label}: {counts}", blocks=join(state), lines=lines))
+        sections.append(
+            Section(summary=f"{label}: {counts}", blocks=join(state), lines=_format_list(closed))
+        )
     return [section for section in sections if section.blocks or section.lines]
+
+
+def _format_list(statuses: Sequence[FindingStatus]) -> tuple[str, ...]:
+    lines = tuple(report_text.format_list_item(s) for s in statuses[:MAX_LISTED])
+    more = len(statuses) - len(lines)
+    return (*lines, f"- … and {more} more") if more else lines
 
 
 def _format_ignored(ignored: Sequence[FindingStatus]) -> str:

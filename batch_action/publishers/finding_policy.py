@@ -1,13 +1,16 @@
 """Build the policy of a run from its settings, the ledger, and what people request."""
 
+from collections.abc import Mapping
+
 from batch_action.clients.git import GitRepo, OpenObjects
 from batch_action.context import RunContext
 from batch_action.findings import baseline
 from batch_action.ledger import statistics
 from batch_action.ledger.view import LedgerView
-from batch_action.models.ledger import Confirmed
-from batch_action.models.policy import FindingPolicy, FirstRunPolicy, Thresholds
+from batch_action.models.ledger import Confirmed, Verified
+from batch_action.models.policy import FindingPolicy, FirstRunPolicy, Thresholds, VerificationPolicy
 from batch_action.models.report import RunReport
+from batch_action.models.verification import VerificationResult
 from batch_action.publishers.pipeline import PublishedStates
 from batch_action.requests.context_files import LicenseChecker
 
@@ -20,12 +23,13 @@ def build(
     *,
     reviewed_before: frozenset[tuple[str, str]],
     first_files: frozenset[tuple[str, str]] = frozenset(),
+    verified: Mapping[str, VerificationResult] | None = None,
 ) -> FindingPolicy:
     """Build the policy of a run.
 
     *view*: with the collected facts and people's requests; *reviewed_before*: (path, blob) with a
     verdict before people's requests in *states*; *first_files*: those of the first run that had
-    none before this run.
+    none before this run; *verified*: fingerprint to the result that came in with this run.
 
     Raises ConfigError: when the baseline file cannot be parsed.
     """
@@ -58,6 +62,10 @@ def build(
         excluded=_list_excluded_paths(view, settings.max_attempts),
         reviewed_before=reviewed_before,
         shown_lines=view.shown_lines,
+        verification=VerificationPolicy(
+            recorded={fact.fingerprint: fact.result for fact in view.facts(Verified)},
+            results=verified or {},
+        ),
         # A batch is published again only after a run that wrote somewhere died or failed.
         republished=not published.isdisjoint(batch_ids),
         hides_security=ctx.hides_security_findings,

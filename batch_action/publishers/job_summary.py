@@ -20,7 +20,7 @@ from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.trust import access_of
 from batch_action.ledger.view import PendingBatch
-from batch_action.models.findings import OPEN_STATES, Verdict
+from batch_action.models.findings import Verdict
 from batch_action.models.report import PublishResult, SavingsByPeriod
 from batch_action.models.requests import BatchState, SubmissionMode
 from batch_action.publishers import charts, report_text, suppressed
@@ -141,7 +141,7 @@ def render_collected(
 def _collected_values(published: PublishResult) -> dict[str, object]:
     report, statuses = published.report, published.visible
     changed = [s for s in statuses if s.changed]
-    older = [s for s in statuses if not s.changed and s.tracked.state in OPEN_STATES]
+    older = [s for s in statuses if not s.changed and s.tracked.is_reported]
     severities = charts.render_severity_chart(statuses)
     costs = charts.render_cost_chart(report.spending.cost) if report.spending else ""
     return {

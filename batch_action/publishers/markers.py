@@ -14,6 +14,7 @@ from batch_action.errors import GitHubError
 from batch_action.escape import attribute, plain, unattribute
 from batch_action.models.findings import Anchor, FindingState, Severity, TrackedFinding
 from batch_action.models.github import Issue
+from batch_action.models.verification import Verification
 
 if TYPE_CHECKING:  # PyGithub takes long to import
     from batch_action.clients.github.issues import Issues
@@ -197,6 +198,7 @@ def fields_of(tracked: TrackedFinding) -> dict[str, str]:
             if tracked.ignore_reason
             else {}
         ),
+        **({"verification": tracked.verification.value} if tracked.verification else {}),
         **({"confirmed-by": attribute(tracked.confirmed_by)} if tracked.confirmed_by else {}),
         "security": str(int(tracked.security)),
         "pre-existing": str(int(tracked.pre_existing)),
@@ -255,10 +257,15 @@ def parse_tracked(fields: Mapping[str, str]) -> TrackedFinding | None:
             closing_commit=unattribute(fields["closing-commit"]),
             ignored_by=unattribute(fields.get("ignored-by", "")),
             ignore_reason=unattribute(fields.get("ignore-reason", "")),
+            verification=_parse_verification(fields.get("verification")),
             confirmed_by=unattribute(fields.get("confirmed-by", "")),
         )
     except (KeyError, ValueError):
         return None
+
+
+def _parse_verification(value: str | None) -> Verification | None:
+    return Verification(value) if value else None
 
 
 def _parse_anchor(fields: Mapping[str, str]) -> Anchor:

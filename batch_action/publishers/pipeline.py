@@ -112,11 +112,12 @@ class PublishedStates:
         return any(state.tracked and state.head != commit for state in self.newest_first)
 
     def is_outdated_by(self, reconciliation: Reconciliation) -> bool:
-        """Whether a finding is open, or in a file, that the destinations do not know yet."""
+        """Whether a finding is open, verified or in a file, but is not shown like that yet."""
         before = self.tracked
         return any(
             (status.tracked.state in OPEN_STATES) is not (known.state in OPEN_STATES)
             or status.tracked.anchor.path != known.anchor.path
+            or status.tracked.verification is not known.verification
             for status in reconciliation.statuses
             if (known := before[status.tracked.fingerprint])
         )

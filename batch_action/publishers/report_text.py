@@ -75,7 +75,8 @@ def format_headline(statuses: Sequence[FindingStatus], *, security_hidden: bool)
     *security_hidden*: security findings are left out of *statuses*, so the sentence does not
     claim that nothing is open.
     """
-    open_findings = [s.tracked for s in statuses if s.tracked.state in OPEN_STATES]
+    open_findings = [s.tracked for s in statuses if s.tracked.is_reported]
+    disputed = sum(s.tracked.is_disputed for s in statuses)
     nothing = "Nothing open that may be shown here" if security_hidden else "Nothing open"
     counts = [
         plural(len(open_findings), "open finding") if open_findings else nothing,
@@ -84,6 +85,7 @@ def format_headline(statuses: Sequence[FindingStatus], *, security_hidden: bool)
             for severity in (Severity.CRITICAL, Severity.HIGH)
             if (count := sum(finding.severity is severity for finding in open_findings))
         ),
+        *([f"{disputed} disputed"] if disputed else []),
     ]
     changes = format_changes(statuses)
     return ", ".join(counts) + (f"; {changes} in this run" if changes else "") + "."
@@ -233,14 +235,23 @@ def format_title(tracked: TrackedFinding) -> str:
 
 
 def format_state(status: FindingStatus) -> str:
-    """Format the state with its note, and whether it is older than the change or confirmed."""
+    """Format the state with its note, whether it is older than the change, and verified."""
     # A note that begins with the state, `fixed in 1a2b3c4`, becomes `fixed (in 1a2b3c4)`.
     text = format_note(status).removeprefix(f"{status.tracked.state.value} ")
     note = f" ({text})" if text else ""
     older = ", pre-existing" if status.tracked.pre_existing else ""
-    actor = status.tracked.confirmed_by
-    confirmed = f", confirmed by {markdown(f'@{actor}', MAX_LOGIN_CHARS)}" if actor else ""
-    return STATE_LABELS[status.tracked.state] + note + older + confirmed
+    verification = format_verification(status.tracked)
+    verified = f", {verification}" if verification else ""
+    return STATE_LABELS[status.tracked.state] + note + older + verified
+
+
+def format_verification(tracked: TrackedFinding) -> str:
+    """Format `confirmed by @ada`, or what a second request resulted in while it is open."""
+    if tracked.confirmed_by:
+        return f"confirmed by {markdown(f'@{tracked.confirmed_by}', MAX_LOGIN_CHARS)}"
+    if tracked.verification is None or tracked.state not in OPEN_STATES:
+        return ""
+    return tracked.verification.value
 
 
 def format_note(status: FindingStatus) -> str:

@@ -23,7 +23,6 @@ from batch_action.errors import (
 )
 from batch_action.escape import plain, replace_surrogates, visible
 from batch_action.models.findings import (
-    OPEN_STATES,
     Confidence,
     FindingState,
     FindingStatus,
@@ -33,6 +32,7 @@ from batch_action.models.findings import (
 from batch_action.models.github_context import GitHubContext
 from batch_action.models.ledger import Usage
 from batch_action.models.report import DestinationResult, FileStatus, PublishResult, RunReport
+from batch_action.models.verification import Verification
 from batch_action.publishers import links, report_text, suppressed
 from batch_action.text import format_json
 
@@ -110,6 +110,11 @@ class FindingRecord(SchemaModel):
     closed_on: str | None = Field(description="Date of the fix.")
     closing_commit: str | None = Field(description="The commit at which it was found fixed.")
     note: Line | None
+    verification: Verification | None = Field(description="null when it is not to be verified.")
+    verification_reason: Prose | None = Field(
+        description="The reason of the result; null unless it came in with this run."
+    )
+    confirmed_by: Line | None = Field(description="The login of the person who confirmed it.")
 
 
 class FindingCounts(SchemaModel):
@@ -118,7 +123,8 @@ class FindingCounts(SchemaModel):
     new: int
     fixed: int
     back: int
-    open: int
+    open: int = Field(description="Without the disputed ones.")
+    disputed: int = Field(description="Open, but listed apart: none of them is about security.")
     dismissed: int
     ignored: int
 
@@ -283,7 +289,8 @@ def count_findings(statuses: Iterable[FindingStatus]) -> FindingCounts:
         new=changed[FindingState.NEW],
         fixed=changed[FindingState.FIXED],
         back=changed[FindingState.BACK],
-        open=sum(total[state] for state in OPEN_STATES),
+        open=sum(s.tracked.is_reported for s in statuses),
+        disputed=sum(s.tracked.is_disputed for s in statuses),
         dismissed=total[FindingState.DISMISSED],
         ignored=total[FindingState.IGNORED],
     )
@@ -419,4 +426,7 @@ def _build_finding(status: FindingStatus, report: RunReport) -> FindingRecord:
         closed_on=(tracked.closed_on or report.date) if is_fixed else None,
         closing_commit=tracked.closing_commit or None,
         note=plain(status.note or tracked.ignore_reason) or None,
+        verification=tracked.verification,
+        verification_reason=(status.verified and status.verified.reason) or None,
+        confirmed_by=tracked.confirmed_by or None,
     )

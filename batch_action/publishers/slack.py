@@ -67,9 +67,11 @@ def build_message(published: PublishResult, fixers: Mapping[str, str]) -> Messag
     if notes:
         blocks.append(_section(_join_to_limit(notes, "\n")))
     held = Counter(held.reason for held in published.reconciliation.visible_held_back)
+    disputed = sum(s.tracked.is_disputed for s in statuses)
     context = [
         report_text.format_file_counts(report.file_statuses),
         *(f"{count} {suppressed.FILTER_LABELS[reason]}" for reason, count in held.items()),
+        *([f"{disputed} {suppressed.FILTER_LABELS['disputed']}"] if disputed else []),
         *_format_links(published),
     ]
     blocks.append(_context(_join_to_limit(context, " · ")))
@@ -120,8 +122,9 @@ def _format_finding(status: FindingStatus, report: RunReport) -> str:
     place = slack(f"{shorten_path(anchor.path)}:{anchor.start_line}")
     url = links.build_permalink(anchor, report)
     back = " (back)" if tracked.state is FindingState.BACK else ""
+    verification = f" ({tracked.verification.value})" if tracked.verification else ""
     return (
-        f"{report_text.format_severity(tracked)}{back} · {_format_link(url, place)}\n"
+        f"{report_text.format_severity(tracked)}{back}{verification} · {_format_link(url, place)}\n"
         f"{slack(tracked.title, MAX_TITLE_CHARS) or 'Untitled finding'}"
     )
 

@@ -42,6 +42,7 @@ FILTER_LABELS = {
     "baseline": "accepted by the baseline file",
     "dismissed": "dismissed by people",
     "pre-existing": "older than the reviewed change, listed separately",
+    "disputed": "disputed by a second request, listed separately",
     "repeated": "reported twice",
     "outdated": "about code that has changed since",
     "discarded": "discarded, because the quoted code is not in the file",
@@ -212,8 +213,9 @@ def _filter_of(tracked: TrackedFinding) -> str:
         return tracked.ignored_by or "comment"
     if tracked.state is FindingState.DISMISSED:
         return "dismissed"
-    is_open = tracked.state in OPEN_STATES
-    return "pre-existing" if tracked.pre_existing and is_open else ""
+    if tracked.is_disputed:
+        return "disputed"
+    return "pre-existing" if tracked.pre_existing and tracked.is_reported else ""
 
 
 def render(published: PublishResult, max_bytes: int) -> str:

@@ -77,8 +77,10 @@ def report(**fields) -> RunReport:
 def finding_status(
     number: int = 1, state: FindingState = FindingState.NEW, **fields
 ) -> FindingStatus:
-    """A finding; `path`, `ignored_by`, `closing_commit` are its own, other fields its text's."""
+    """A finding; some fields are its own, such as `path`, the others are those of its text."""
     path, ignored_by = fields.pop("path", "src/db.py"), fields.pop("ignored_by", "")
+    verification, confirmed_by = fields.pop("verification", None), fields.pop("confirmed_by", "")
+    verified = fields.pop("verified", None)
     closing_commit = fields.pop("closing_commit", C if state is FindingState.FIXED else "")
     values = {
         "rule": "sql-injection",
@@ -106,6 +108,8 @@ def finding_status(
         pre_existing=raw.pre_existing,
         closing_commit=closing_commit,
         ignored_by=ignored_by,
+        verification=verification,
+        confirmed_by=confirmed_by,
     )
     finding = Finding(
         fingerprint=tracked.fingerprint,
@@ -119,7 +123,12 @@ def finding_status(
     )
     is_reported = state in (FindingState.NEW, FindingState.OPEN, FindingState.BACK)
     changed = state in (FindingState.NEW, FindingState.FIXED, FindingState.BACK)
-    return FindingStatus(tracked=tracked, finding=finding if is_reported else None, changed=changed)
+    return FindingStatus(
+        tracked=tracked,
+        finding=finding if is_reported else None,
+        verified=verified,
+        changed=changed and not tracked.is_disputed,
+    )
 
 
 def held_back(reason: str, count: int = 1, **fields) -> tuple[HeldBackFinding, ...]:

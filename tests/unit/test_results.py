@@ -96,6 +96,7 @@ def test_complete_results_match_the_schema():
         "fixed": 1,
         "back": 0,
         "open": 2,
+        "disputed": 0,
         "dismissed": 1,
         "ignored": 1,
     }

@@ -362,6 +362,8 @@ class TestReturnedDocument:
             blob=B[:12],
             commit=A[:12],
             pre_existing=False,
+            verification=None,
+            confirmed_by="",
         )
         assert is_same(state, parse(draft.document))
         text = state.texts[f"{1:016x}"]

@@ -14,6 +14,7 @@ import pytest
 
 from batch_action.models.findings import FindingState
 from batch_action.models.report import PublishResult
+from batch_action.models.verification import Verification
 from batch_action.publishers import job_summary, slack, suppressed
 from batch_action.publishers.draft_pr import render as draft
 from batch_action.publishers.files.publisher import render_document
@@ -48,6 +49,9 @@ REASONS: Mapping[str, Callable[..., dict[str, Any]]] = {
     },
     "older than the reviewed change": lambda **f: {
         "status": finding_status(2, pre_existing=True, path=PLACE, **f)
+    },
+    "disputed by a second request": lambda **f: {
+        "status": finding_status(2, verification=Verification.DISPUTED, path=PLACE, **f)
     },
 }
 
@@ -87,6 +91,7 @@ OF_AN_ISSUE = {
     "accepted by the baseline": r"Ignored: 1 by the baseline",
     "dismissed by people": r"Dismissed: 1",
     "older than the reviewed change": r"1 finding older than",
+    "disputed by a second request": r"Disputed: 1",
 }
 """What has a section of its own in an issue and in a review."""
 IN_RESULTS = {
@@ -99,6 +104,7 @@ IN_RESULTS = {
     "reported twice": "repeated",
     "about code that has changed since": "outdated",
     "discarded, because": "discarded",
+    "disputed by a second request": "disputed",
 }
 
 

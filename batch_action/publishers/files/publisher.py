@@ -7,7 +7,7 @@ from batch_action.batches import generated_files
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.escape import html_code
-from batch_action.models.findings import OPEN_STATES, FindingState, FindingStatus, GeneratedFile
+from batch_action.models.findings import FindingState, FindingStatus, GeneratedFile
 from batch_action.models.report import DestinationResult, PublishResult
 from batch_action.publishers import finding_block, report_text, suppressed
 from batch_action.publishers.report_text import (
@@ -65,7 +65,7 @@ def render_document(published: PublishResult) -> str:
     """Render `report.md`: headline, table, findings, verdicts, generated files, statuses, cost."""
     report = published.report
     statuses = published.visible
-    open_statuses = [s for s in statuses if s.tracked.state in OPEN_STATES]
+    open_statuses = [s for s in statuses if s.tracked.is_reported]
     return render_template(
         "files/document.md.j2",
         **report_text.describe_run(published, MAX_TABLE_BYTES),
@@ -75,6 +75,7 @@ def render_document(published: PublishResult) -> str:
             [s for s in open_statuses if not s.tracked.pre_existing], published
         ),
         older=_render_blocks([s for s in open_statuses if s.tracked.pre_existing], published),
+        disputed=_render_blocks([s for s in statuses if s.tracked.is_disputed], published),
         fixed=_format_lines(
             s for s in statuses if s.tracked.state is FindingState.FIXED and s.changed
         ),

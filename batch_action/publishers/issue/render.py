@@ -109,7 +109,7 @@ def render(
     ordered, max_findings = _order(statuses, report), options.max_findings
     if reconciliation.baselined:
         max_findings = min(max_findings, first_run.SHOWN)
-    open_count = sum(s.tracked.state in OPEN_STATES for s in ordered)
+    open_count = sum(s.tracked.is_reported for s in ordered)
     texts = {**reconciliation.blocks, **(state.blocks if state else {})}
     blocks = finding_block.render_blocks(
         ordered, texts, report, max_block_chars=MAX_BLOCK_CHARS, ticked=ticked
@@ -133,13 +133,13 @@ def render(
 
     frame = render_body([], 0, open_count)
     in_body, overflow = _split_blocks(blocks, open_count, max_findings, frame)
-    open_overflow = sum(block.tracked.state in OPEN_STATES for block in overflow)
+    open_overflow = sum(block.tracked.is_reported for block in overflow)
     return IssueDraft(
         title=format_title(report),
         body=render_body(in_body, len(overflow), open_overflow),
         overflow=_render_continuations(finding_block.pack_blocks(overflow, MAX_BLOCK_CHARS)),
         comment=None if _is_just_opened(state, report) else comment,
-        open=open_count > 0,
+        open=any(s.tracked.state in OPEN_STATES for s in ordered),
         labels=tuple(dict.fromkeys((*markers.labels_of(report.task), *options.labels))),
         fingerprints=frozenset(s.tracked.fingerprint for s in ordered),
         suppressed=suppressed.count_suppressed(reconciliation, max_findings=open_overflow),
@@ -151,8 +151,8 @@ def is_unchanged(reconciliation: Reconciliation, state: RollingIssueState) -> bo
     """Whether a run that reviewed nothing leaves every finding as and where the issue shows it."""
     new = (FindingState.NEW, FindingState.BACK)
 
-    def shown(tracked: TrackedFinding) -> tuple[FindingState, str, str]:
-        return tracked.state, tracked.anchor.path, tracked.confirmed_by
+    def shown(tracked: TrackedFinding) -> tuple[object, ...]:
+        return tracked.state, tracked.anchor.path, tracked.verification, tracked.confirmed_by
 
     before = {
         t.fingerprint: shown(replace(t, state=FindingState.OPEN) if t.state in new else t)
@@ -176,7 +176,7 @@ def _body_fields(
 ) -> dict[str, Any]:
     """Return the fields of the template that do not depend on the blocks."""
     hides_security = reconciliation.hides_security
-    listed = [s for s in ordered if s.tracked.state in OPEN_STATES]
+    listed = [s for s in ordered if s.tracked.is_reported]
     if not reconciliation.baselined:
         listed = listed[:max_findings]
     return {
@@ -203,10 +203,11 @@ def _keep_reported_states(
 
 
 def _order(statuses: Sequence[FindingStatus], report: RunReport) -> list[FindingStatus]:
-    """Order open findings before fixed, ignored and dismissed ones; pre-existing ones come last."""
-    open_statuses = [s for s in statuses if s.tracked.state in OPEN_STATES]
+    """Order open findings, the pre-existing ones last, before disputed and closed ones."""
+    open_statuses = [s for s in statuses if s.tracked.is_reported]
     return [
         *sorted(open_statuses, key=lambda s: s.tracked.pre_existing),
+        *(s for s in statuses if s.tracked.is_disputed),
         *_select_recently_fixed(statuses, report),
         *(s for s in statuses if s.tracked.state is FindingState.IGNORED),
         *(s for s in statuses if s.tracked.state is FindingState.DISMISSED),

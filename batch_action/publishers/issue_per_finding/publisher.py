@@ -282,7 +282,7 @@ class IssuePerFindingPublisher:
         states = [issue.state for issue in self.current.by_fingerprint.values()]
         opened_before = sum(issue_state.opened_by == run_key for issue_state in states)
         limit = max(0, self.options.max_issues - opened_before)
-        ordered = sorted(statuses, key=lambda s: s.tracked.pre_existing)
+        ordered = sorted(statuses, key=lambda s: (s.tracked.is_disputed, s.tracked.pre_existing))
         generic, own = markers.labels_of(report.task, "finding:")
         for status in ordered[:limit]:
             self.issues.ensure_label(generic, LABEL_COLOR, "Nightly upkeep by batch-action")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batch_action.escape import attribute, code_span, markdown, subject
-from batch_action.models.findings import Finding, FindingStatus, TrackedFinding
+from batch_action.models.findings import FindingStatus, TrackedFinding
 from batch_action.models.github import IssueComment
 from batch_action.models.report import RunReport
 from batch_action.publishers import finding_block, links, markers, report_text, user_commands
@@ -18,7 +18,9 @@ WONTFIX_LABEL = "wontfix"
 """The label by which people dismiss a finding."""
 MAX_TITLE_CHARS = 200
 MAX_BLOCK_CHARS = 45_000
-"""The limit of the finding's block; GitHub refuses bodies over 65,536 characters."""
+"""The limit of the finding's block in a new issue."""
+MAX_BODY_CHARS = 65_000
+"""GitHub refuses bodies over 65,536 characters."""
 
 MAX_PAGE_CHARS = 50_000
 """The limit of one comment of the queue; GitHub refuses over 65,536 characters."""
@@ -114,7 +116,7 @@ def update_body(body: str, status: FindingStatus, report: RunReport) -> str:
     if state is None:
         return body
     tracked = status.tracked
-    new = _update_block(old, state, tracked, status.finding, report)
+    new = _update_block(old, state, status, report)
     if _STATUS.search(new):
         new = _STATUS.sub(lambda _: _format_status(status, report), new, count=1)
     else:
@@ -129,19 +131,23 @@ def update_body(body: str, status: FindingStatus, report: RunReport) -> str:
 def _update_block(
     body: str,
     state: FindingIssueState,
-    tracked: TrackedFinding,
-    finding: Finding | None,
+    status: FindingStatus,
     report: RunReport,
 ) -> str:
-    """Update the finding's marker; add its block or its details if they are missing."""
+    """Update the finding's marker; add its block, its details and a reason if they are missing."""
+    tracked = status.tracked
     if state.tracked is None:
-        text = expand_details(finding_block.render_block(tracked, finding, report))
+        text = expand_details(finding_block.render_text(status, "", report))
         block = finding_block.wrap_block(tracked, text, MAX_BLOCK_CHARS // 2, checkbox=False)
         return f"{body.rstrip()}\n\n{block.text}"
     body = _START.sub(lambda _: markers.format_start(tracked), body, count=1)
-    if finding is None or finding_block.BRIEF_MARKER not in body:
+    body = finding_block.complete_block(body, status.finding)
+    start = _START.search(body)
+    if start is None:
         return body
-    return finding_block.complete_block(body, finding)
+    before, text = body[: start.end() + 1], body[start.end() + 1 :]
+    with_reason = before + finding_block.add_reason(text, status.verified)
+    return with_reason if len(with_reason) <= MAX_BODY_CHARS else body
 
 
 def _format_head(tracked: TrackedFinding, report: RunReport, opened_by: str) -> str:

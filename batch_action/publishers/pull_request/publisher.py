@@ -22,7 +22,7 @@ from batch_action.models.findings import (
 )
 from batch_action.models.github import IssueComment, PullRequest, ReviewComment
 from batch_action.models.report import DestinationResult, FileStatuses, RunReport
-from batch_action.publishers import markers, user_commands
+from batch_action.publishers import finding_block, markers, user_commands
 from batch_action.publishers.markers import Block, is_same_text
 from batch_action.publishers.pull_request import render, review_comments
 from batch_action.publishers.pull_request.eligibility import DESTINATION
@@ -188,7 +188,7 @@ class PullRequestPublisher:
             tracked.fingerprint in self.inline_comments
             or tracked.fingerprint in self._summary_findings()
         )
-        return not (is_posted or tracked.pre_existing) and tracked.state in OPEN_STATES
+        return not (is_posted or tracked.pre_existing) and tracked.is_reported
 
     def _post_review(self, statuses: Sequence[FindingStatus], report: RunReport) -> bool:
         """Post one review with the new findings on lines of the diff; return whether it has any.
@@ -282,11 +282,15 @@ class PullRequestPublisher:
         for status in statuses:
             inline = self.inline_comments.get(status.tracked.fingerprint)
             state_line = review_comments.format_state_line(status)
-            if inline is None or inline.state_line == state_line:
+            if inline is None:
                 continue
-            reason = review_comments.minimize_reason(status) if state_line else ""
-            self.pulls.set_minimized(inline.comment.node_id, reason)
-            body = review_comments.comment_body(status.tracked, inline.block.text, state_line)
+            text = finding_block.add_reason(inline.block.text, status.verified)
+            if inline.state_line == state_line and text == inline.block.text:
+                continue
+            reason = review_comments.minimize_reason(status)
+            if reason or inline.block.tracked.state not in OPEN_STATES:
+                self.pulls.set_minimized(inline.comment.node_id, reason)
+            body = review_comments.comment_body(status.tracked, text, state_line)
             self.pulls.edit(inline.comment.id, body)
             has_edited = True
         for comment in self.duplicate_comments:

@@ -182,8 +182,9 @@ def render(
     *state*: that of the summary before it; *max_findings*: how many are shown in full.
     """
     statuses = [set_dates(s, report) for s in reconciled.visible]
-    open_statuses = [s for s in statuses if s.tracked.state in OPEN_STATES]
+    open_statuses = [s for s in statuses if s.tracked.is_reported]
     open_statuses.sort(key=lambda s: s.tracked.pre_existing)
+    disputed = [s for s in statuses if s.tracked.is_disputed]
     closed = [s for s in statuses if s.tracked.state not in OPEN_STATES]
     unreviewed = render_unreviewed(report.file_statuses)
     state_fields = _state_fields(report, reconciled, state, comments.ids)
@@ -210,11 +211,14 @@ def render(
         )
 
     texts = _texts_in_summary(
-        open_statuses, {**reconciled.blocks, **(state.blocks if state else {})}, report, comments
+        [*open_statuses, *disputed],
+        {**reconciled.blocks, **(state.blocks if state else {})},
+        report,
+        comments,
     )
     texts = dict(islice(texts.items(), max_findings))
     first_chars = MAX_BODY_CHARS - RESERVED_CHARS - len(render_with([]))
-    first, *more = _paginate([*open_statuses, *closed], texts, first_chars)
+    first, *more = _paginate([*open_statuses, *disputed, *closed], texts, first_chars)
     readable = texts.keys() | comments.urls.keys()
     unreadable = sum(s.tracked.fingerprint not in readable for s in open_statuses)
     return ReviewDraft(
@@ -222,7 +226,9 @@ def render(
         pages=_render_pages(more, open_statuses, report, comments),
         fingerprints=frozenset(b.tracked.fingerprint for page in (first, *more) for b in page),
         suppressed=suppressed.count_suppressed(reconciled, max_findings=unreadable),
-        has_content=bool(open_statuses or unreviewed or report.file_verdicts or report.generated),
+        has_content=bool(
+            open_statuses or disputed or unreviewed or report.file_verdicts or report.generated
+        ),
     )
 
 
@@ -271,11 +277,7 @@ def _texts_in_summary(
     """Return the texts of the findings that have no comment on their lines, by fingerprint."""
     return {
         status.tracked.fingerprint: _truncate(
-            finding_block.complete_block(
-                known.get(status.tracked.fingerprint)
-                or finding_block.render_block(status.tracked, status.finding, report),
-                status.finding,
-            )
+            finding_block.render_text(status, known.get(status.tracked.fingerprint, ""), report)
         )
         for status in statuses
         if status.tracked.fingerprint not in comments.urls

@@ -15,7 +15,13 @@ from batch_action.escape import (
     markdown,
     markdown_with_commits,
 )
-from batch_action.models.findings import Finding, FindingState, FindingStatus, TrackedFinding
+from batch_action.models.findings import (
+    OPEN_STATES,
+    Finding,
+    FindingState,
+    FindingStatus,
+    TrackedFinding,
+)
 from batch_action.models.github import PullRequest, ReviewCommentDraft
 from batch_action.publishers import finding_block, markers, report_text
 from batch_action.publishers.markers import Block
@@ -91,7 +97,8 @@ def _draft_comment(
     anchor, (first, last) = tracked.anchor, lines_shown
     is_complete = lines_shown == (anchor.start_line, anchor.end_line)
     suggestion = suggestion_for(finding, lines[first - 1 : last]) if is_complete else None
-    body = comment_body(tracked, render(tracked, finding, suggestion=suggestion))
+    text = render(tracked, finding, suggestion=suggestion)
+    body = comment_body(tracked, text, format_state_line(status))
     return ReviewCommentDraft(path=anchor.path, start_line=first, end_line=last, body=body)
 
 
@@ -129,7 +136,7 @@ def _facts(tracked: TrackedFinding, finding: Finding) -> str:
 
 
 def comment_body(tracked: TrackedFinding, text: str, state_line: str = "") -> str:
-    """Return the whole comment: the state of a closed finding, then the text as first posted."""
+    """Return the whole comment: the state line, then the text as first posted."""
     block = markers.wrap_block(tracked, text)
     return f"{state_line}\n\n{block}" if state_line else block
 
@@ -143,8 +150,11 @@ def parse(comment: str) -> tuple[Block, str] | None:
 
 
 def format_state_line(status: FindingStatus) -> str:
-    """Return the line above a comment's text that reports a closed finding; empty for others."""
+    """Return the line above a comment's text: of a closed or verified finding; empty for others."""
     tracked = status.tracked
+    if tracked.state in OPEN_STATES:
+        verification = report_text.format_verification(tracked)
+        return f"**{verification[:1].upper()}{verification[1:]}.**" if verification else ""
     line = CLOSED_LINES.get(tracked.state, "")
     if tracked.state is not FindingState.FIXED or not (status.note or tracked.closing_commit):
         return line
@@ -153,7 +163,9 @@ def format_state_line(status: FindingStatus) -> str:
 
 
 def minimize_reason(status: FindingStatus) -> str:
-    """Return GitHub's classifier for minimizing a closed finding's comment."""
+    """Return GitHub's classifier for minimizing a closed finding's comment; empty if it is open."""
+    if status.tracked.state in OPEN_STATES:
+        return ""
     is_fixed = status.tracked.state is FindingState.FIXED
     return "OUTDATED" if is_fixed and status.note.startswith("file ") else "RESOLVED"
 

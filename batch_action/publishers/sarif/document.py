@@ -158,7 +158,7 @@ def _build_result(
 ) -> dict[str, Any]:
     tracked, finding = status.tracked, status.finding
     anchor, before = tracked.anchor, previous.texts.get(tracked.fingerprint)
-    text = texts.message_text(tracked, finding, before.text if before else "")
+    text = texts.message_text(status, before.text if before else "")
     region: dict[str, Any] = {
         "startLine": anchor.start_line,
         "startColumn": 1,
@@ -214,4 +214,5 @@ def _markdown(
     fingerprint = status.tracked.fingerprint
     text = previous.texts.get(fingerprint)
     block = (text.markdown if text else "") or reconciled.blocks.get(fingerprint, "")
-    return block or finding_block.render_block(status.tracked, status.finding, report)
+    block = block or finding_block.render_block(status.tracked, status.finding, report)
+    return finding_block.add_reason(block, status.verified)

@@ -417,4 +417,6 @@ def _rebuild(
         security=is_security if finding.security is None else finding.security,
         pre_existing=footer.pre_existing,
         opened_on=footer.since,
+        verification=footer.verification,
+        confirmed_by=footer.confirmed_by,
     )

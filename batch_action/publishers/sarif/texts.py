@@ -15,8 +15,10 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from batch_action.escape import code_span, markdown, message, plain
-from batch_action.models.findings import Finding, Severity, TrackedFinding
+from batch_action.models.findings import Finding, FindingStatus, Severity, TrackedFinding
 from batch_action.models.github import TOOL_NAME
+from batch_action.models.verification import Verification, VerificationResult
+from batch_action.publishers.finding_block import RESULT_LABELS
 from batch_action.publishers.markers import MAX_TITLE_CHARS
 from batch_action.text import task_slug
 
@@ -29,8 +31,10 @@ MAX_MESSAGE_CHARS = 8_000
 _FOOTER = re.compile(
     r"\s*\(Finding ([0-9a-f]{16}), first seen ([0-9-]{0,10}), "
     r"lines? (\d{1,7})(?: to (\d{1,7}))? of blob ([0-9a-f]{1,12}) in ([0-9a-f]{1,12})"
-    r"(, older than the reviewed change)?\)$"
+    r"(, older than the reviewed change)?"
+    rf"(?:, ({'|'.join(Verification)})(?: by ([\w-]{{1,60}}))?)?\)$"
 )
+_NOT_IN_LOGIN = re.compile(r"[^\w-]", re.ASCII)
 
 
 def category_of(task: str, state_key: str) -> str:
@@ -51,12 +55,28 @@ class Footer:
     commit: str
     """The first digits of the commit's id."""
     pre_existing: bool
+    verification: Verification | None
+    confirmed_by: str
 
 
-def message_text(tracked: TrackedFinding, finding: Finding | None, previous: str) -> str:
-    """Return a message's text without its footer: the text of the last analysis if there is one."""
-    if previous:
-        return message(previous, MAX_MESSAGE_CHARS)
+def message_text(status: FindingStatus, previous: str) -> str:
+    """Return a message's text without its footer: the text of the last analysis if there is one.
+
+    A reason that came in with this run is added, once.
+    """
+    text = message(previous, MAX_MESSAGE_CHARS) if previous else _new_text(status)
+    reason = _reason(status.verified) if status.verified else ""
+    return text if reason in text else f"{text} {reason}"
+
+
+def _reason(verified: VerificationResult) -> str:
+    label = RESULT_LABELS.get(verified.result)
+    reason = message(verified.reason, MAX_PROSE_CHARS)
+    return f"{label}: {_end_sentence(reason)}" if label and reason else ""
+
+
+def _new_text(status: FindingStatus) -> str:
+    tracked, finding = status.tracked, status.finding
     parts = [_end_sentence(message(tracked.title, MAX_TITLE_CHARS) or "Untitled finding")]
     if finding is not None:
         trigger = message(finding.raw.trigger, MAX_TRIGGER_CHARS)
@@ -75,9 +95,12 @@ def add_footer(text: str, tracked: TrackedFinding) -> str:
     if anchor.end_line != anchor.start_line:
         lines = f"lines {anchor.start_line} to {anchor.end_line}"
     older = ", older than the reviewed change" if tracked.pre_existing else ""
+    verification = f", {tracked.verification.value}" if tracked.verification else ""
+    login = _NOT_IN_LOGIN.sub("", tracked.confirmed_by)[:MAX_NAME_CHARS]
+    person = f" by {login}" if login else ""
     return (
         f"{text} (Finding {tracked.fingerprint}, first seen {tracked.opened_on}, "
-        f"{lines} of blob {anchor.blob[:12]} in {anchor.commit[:12]}{older})"
+        f"{lines} of blob {anchor.blob[:12]} in {anchor.commit[:12]}{older}{verification}{person})"
     )
 
 
@@ -102,6 +125,8 @@ def parse_footer(text: str) -> Footer | None:
         blob=match[5],
         commit=match[6],
         pre_existing=match[7] is not None,
+        verification=Verification(match[8]) if match[8] else None,
+        confirmed_by=match[9] or "",
     )
 
 
