@@ -80,8 +80,11 @@ def reviews_in(keys: Iterable[RequestKey]) -> tuple[RequestKey, ...]:
     return tuple(key for key in keys if key.purpose == "review")
 
 
-class Usage(LedgerModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
     """Billed tokens, as the API reports them, of a request or summed over a batch."""
+
+    __pydantic_config__ = ENTRY_CONFIG
 
     input_tokens: Count = 0
     output_tokens: Count = 0
@@ -90,7 +93,13 @@ class Usage(LedgerModel):
     cache_read_tokens: Count = 0
 
     def __add__(self, other: "Usage") -> "Usage":
-        return Usage(**{name: count + getattr(other, name) for name, count in self})
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cache_write_5m_tokens=self.cache_write_5m_tokens + other.cache_write_5m_tokens,
+            cache_write_1h_tokens=self.cache_write_1h_tokens + other.cache_write_1h_tokens,
+            cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
+        )
 
     @property
     def prompt_tokens(self) -> int:

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import to_json
+
 from batch_action.clients.temporary_file import TemporaryFile
 from batch_action.models.ledger import RequestKey
 from batch_action.models.requests import Request
@@ -26,8 +28,8 @@ class RequestFile:
 
     def __init__(self, system: str) -> None:
         block = {"type": "text", "text": system}
-        self._system = _json(block)
-        self._cached_system = _json(block | CACHE_BREAKPOINT)
+        self._system = to_json(block)
+        self._cached_system = to_json(block | CACHE_BREAKPOINT)
         self._file = TemporaryFile(
             "requests",
             "They need about as much space as the files that are reviewed: free some, or set "
@@ -46,7 +48,7 @@ class RequestFile:
 
         Raises ConfigError: the file cannot be written, such as when the disk is full.
         """
-        data = _json({"custom_id": key.id, "params": params})
+        data = to_json({"custom_id": key.id, "params": params})
         # In a JSON string each quotation mark is escaped, so that the key itself is found.
         head_bytes = data.index(_SYSTEM) + len(_SYSTEM)
         offset = self._file.append(data)
@@ -98,7 +100,7 @@ class BatchBody:
     @property
     def size(self) -> int:
         """Bytes of the body."""
-        added = len(_json(CACHE_BREAKPOINT)) - 1 if self.cached else 0
+        added = len(to_json(CACHE_BREAKPOINT)) - 1 if self.cached else 0
         marked = sum(request.request_key.model is None for request in self.requests)
         commas = len(self.requests) - 1
         of_requests = sum(request.size_bytes - 1 for request in self.requests)
@@ -115,7 +117,3 @@ class BatchBody:
                 yield b"".join(pieces)
                 pieces, size = [], 0
         yield b"".join([*pieces, _ENVELOPE[1]])
-
-
-def _json(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -18,8 +18,8 @@ from batch_action.errors import AnthropicError, BatchActionError, QuotaError, Tr
 from batch_action.models.ledger import Usage
 from batch_action.models.requests import BatchState, ModelCapabilities, Outcome, OutcomeKind
 
-MAX_TOKENS = 2**53
-"""A larger count is damaged data: JSON numbers are exact up to here."""
+MAX_TOKENS = 10**10
+"""A larger count is damaged data; the sums of a batch stay exact as JSON numbers."""
 MAX_TYPE_CHARS = 40
 MAX_ENVELOPES = 5
 """How deep an error is looked for in the envelopes of gateways."""
