@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import PendingBatch
 from batch_action.models.findings import FileDraft, TaskResponse
 from batch_action.models.ledger import Collected, Fact, RequestKey, Usage, Withdrawn
-from batch_action.models.requests import Outcome, OutcomeKind, Prices
+from batch_action.models.requests import Outcome, OutcomeKind, Prices, Usages
 from batch_action.requests import pricing
 from batch_action.tasks.task import Task, UnreadableAnswerError
 from batch_action.text import format_age, format_time, plural
@@ -49,6 +49,8 @@ ANSWERS_FOLDER = "answers"
 MAX_FAILURE_CHARS = 240
 INTERACTIVE_PREFIX = "interactive-"
 """No id of Anthropic's begins with it: such requests went through the Messages API."""
+NO_RESPONSE = TaskResponse()
+"""One for all answers that say nothing, which most of them do."""
 SERVICE = "service:"
 """What a failure begins with that is about account, model or service: it counts no attempt."""
 
@@ -84,7 +86,7 @@ class BatchResults:
     answers: tuple[RequestAnswer, ...] = ()
     facts: tuple[Fact, ...] = ()
     """To be saved once the answers are published."""
-    usages: tuple[tuple[str, Usage], ...] = ()
+    usages: Usages = field(default_factory=Usages)
     """Model and tokens of each billed request, for comparing prices."""
     batched: bool = True
     """Paid at the batch price; else sent through the Messages API at full price."""
@@ -259,7 +261,7 @@ def read_batch(
     """Return the answers of one batch; if not *batched*, priced as the Messages API."""
     answers: list[RequestAnswer] = []
     failed: list[tuple[int, Outcome]] = []
-    billed: list[tuple[str, Usage]] = []
+    billed = Usages()
     # Results that could not be read say nothing about what they cost.
     usage = Usage() if outcomes else None
     for key in pending.request_keys:
@@ -268,7 +270,7 @@ def read_batch(
         )
         if outcome.usage != Usage():
             model = _billed_as(ctx.prices, pending, key, outcome, batched=batched)
-            billed.append((model, outcome.usage or Usage()))
+            billed.append(model, outcome.usage or Usage())
         if outcome.kind is not OutcomeKind.SUCCEEDED:
             failed.append((len(answers), outcome))
         answers.append(_read_answer(ctx.task, pending, key, outcomes, outcome))
@@ -288,7 +290,7 @@ def read_batch(
         ended=(pending,),
         answers=tuple(answers),
         facts=(_collected_fact(ctx.prices, ctx.now(), pending, answers, billed, batched=batched),),
-        usages=tuple(billed),
+        usages=billed,
         batched=batched,
         failure=failure,
     )
@@ -337,16 +339,17 @@ def _read_answer(
     outcome: Outcome,
 ) -> RequestAnswer:
     """Return the answer to one request, as yet without the failure of one that did not succeed."""
-    response, failure = TaskResponse(), None
+    response, failure = NO_RESPONSE, None
     if outcome.kind is OutcomeKind.SUCCEEDED:
         try:
             response = task.parse_answer(outcome.text)
         except UnreadableAnswerError:
             failure = OutcomeKind.UNREADABLE.value
+    kept = replace(response, drafts=()) if response.drafts else response
     return RequestAnswer(
         pending=pending,
         request_key=key,
-        response=replace(response, drafts=()),
+        response=NO_RESPONSE if kept == NO_RESPONSE else kept,
         has_drafts=bool(response.drafts),
         outcomes=outcomes,
         failure=failure,
@@ -376,12 +379,12 @@ def _collected_fact(
     now: datetime,
     pending: PendingBatch,
     answers: list[RequestAnswer],
-    billed: list[tuple[str, Usage]],
+    billed: Usages,
     *,
     batched: bool,
 ) -> Collected:
     usage = sum((usage for _, usage in billed), Usage())
-    plain = [(model, pricing.without_cache(usage)) for model, usage in billed]
+    plain = ((model, pricing.without_cache(usage)) for model, usage in billed)
     is_cached = usage != pricing.without_cache(usage)
     return Collected(
         batch=pending.sent.batch,

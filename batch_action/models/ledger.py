@@ -6,7 +6,7 @@ Every fact has a key, and two ledgers merge by the union of their facts.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
-from operator import not_
+from operator import add, not_
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -80,7 +80,7 @@ def reviews_in(keys: Iterable[RequestKey]) -> tuple[RequestKey, ...]:
     return tuple(key for key in keys if key.purpose == "review")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Billed tokens, as the API reports them, of a request or summed over a batch."""
 
@@ -93,12 +93,17 @@ class Usage:
     cache_read_tokens: Count = 0
 
     def __add__(self, other: "Usage") -> "Usage":
-        return Usage(
-            input_tokens=self.input_tokens + other.input_tokens,
-            output_tokens=self.output_tokens + other.output_tokens,
-            cache_write_5m_tokens=self.cache_write_5m_tokens + other.cache_write_5m_tokens,
-            cache_write_1h_tokens=self.cache_write_1h_tokens + other.cache_write_1h_tokens,
-            cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
+        return Usage(*map(add, self.tokens, other.tokens))
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """All counts, in the order of the fields."""
+        return (
+            self.input_tokens,
+            self.output_tokens,
+            self.cache_write_5m_tokens,
+            self.cache_write_1h_tokens,
+            self.cache_read_tokens,
         )
 
     @property

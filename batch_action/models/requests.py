@@ -4,6 +4,9 @@ import difflib
 import hashlib
 import json
 import re
+import sys
+from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum, unique
@@ -168,6 +171,35 @@ class ModelCheck:
     """By this machine's clock."""
     warnings: tuple[str, ...] = ()
     """What the user should know about the model."""
+
+
+class Usages(Iterable[tuple[str, Usage]]):
+    """Model and tokens of billed requests, in some 50 bytes each: there may be 100,000 of them.
+
+    They are not summed up: a price may depend on how long a prompt is.
+    """
+
+    def __init__(self, usages: Iterable[tuple[str, Usage]] = ()) -> None:
+        self._models: list[str] = []
+        self._tokens = array("q")
+        for model, usage in usages:
+            self.append(model, usage)
+
+    def append(self, model: str, usage: Usage) -> None:
+        """Add one request."""
+        self._models.append(sys.intern(model))
+        self._tokens.extend(usage.tokens)
+
+    def __iter__(self) -> Iterator[tuple[str, Usage]]:
+        tokens = iter(self._tokens)
+        counts = zip(*[tokens] * len(Usage.__slots__), strict=True)
+        return zip(self._models, (Usage(*each) for each in counts), strict=True)
+
+    def __add__(self, other: "Usages") -> "Usages":
+        added = Usages()
+        added._models = self._models + other._models
+        added._tokens = self._tokens + other._tokens
+        return added
 
 
 class Rates(BaseModel):

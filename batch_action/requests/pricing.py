@@ -11,7 +11,7 @@ import yaml
 
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Collected, Usage
-from batch_action.models.requests import Cost, Prices, Request, SubmissionMode
+from batch_action.models.requests import Cost, Prices, Request, SubmissionMode, Usages
 from batch_action.text import plural
 
 BYTES_PER_TOKEN = 2.5
@@ -59,11 +59,11 @@ def estimate_cost(prices: Prices, usages: Iterable[tuple[str, Usage]], shared: i
     The first two assume that nothing is cached, the third that the first request to each model
     writes the prefix of *shared* tokens (1 h) and every other one reads it.
     """
-    plain = [(model, without_cache(usage)) for model, usage in usages]
+    plain = Usages((model, without_cache(usage)) for model, usage in usages)
     batch = total_usd(prices, plain)
     if batch is None:
         return Cost(interactive_usd=None, batch_usd=None, batch_cached_usd=None)
-    cached: list[tuple[str, Usage]] = []
+    cached = Usages()
     written: set[str] = set()
     for model, usage in plain:
         prefix = min(shared, usage.input_tokens)
@@ -71,7 +71,7 @@ def estimate_cost(prices: Prices, usages: Iterable[tuple[str, Usage]], shared: i
         written.add(model)
         rest = usage.input_tokens - prefix
         of_output = usage.output_tokens
-        cached.append((model, Usage(input_tokens=rest, output_tokens=of_output, **{cache: prefix})))
+        cached.append(model, Usage(input_tokens=rest, output_tokens=of_output, **{cache: prefix}))
     return Cost(
         interactive_usd=batch / prices.batch_discount,
         batch_usd=batch,
@@ -86,7 +86,7 @@ def actual_cost(prices: Prices, usages: Iterable[tuple[str, Usage]], shared: int
     estimate without batch and cache; `batch_cached_usd` is the billed amount if the cache was read,
     else the estimate of `estimate_cost`; None when *shared*, its tokens, is not known.
     """
-    usages = list(usages)
+    usages = Usages(usages)
     estimate = estimate_cost(prices, usages, shared or 0)
     billed = total_usd(prices, usages)
     cached = None if shared is None else estimate.batch_cached_usd
@@ -104,8 +104,8 @@ def without_cache(usage: Usage) -> Usage:
 
 def cache_saving(prices: Prices, usages: Iterable[tuple[str, Usage]]) -> float | None:
     """Return what the prompt cache saved in US dollars; negative when it cost more."""
-    usages = list(usages)
-    plain = total_usd(prices, [(model, without_cache(usage)) for model, usage in usages])
+    usages = Usages(usages)
+    plain = total_usd(prices, ((model, without_cache(usage)) for model, usage in usages))
     billed = total_usd(prices, usages)
     return None if plain is None or billed is None else plain - billed
 
