@@ -67,6 +67,7 @@ def _describe(counts: Counts) -> dict[str, Any]:
         "found": counts.found,
         **counts.now,
         "confirmed": counts.confirmed,
+        "disputed": counts.disputed,
         "dismissal_reasons": counts.reasons,
         "median_days_to_fix": None if days is None else round(days, 2),
     }
@@ -76,7 +77,7 @@ def _print(console: Console, title: str, computed: Statistics) -> None:
     total = computed.total
     console.print(f"Task {title}: {plural(total.found, 'finding')} since the beginning.")
     endings = (name.capitalize() for name in ENDINGS)
-    head = ["Found", *endings, "Confirmed", "Median days to the fix"]
+    head = ["Found", *endings, "Confirmed", "Disputed", "Median days to the fix"]
     most_first = sorted(computed.by_rule.items(), key=lambda x: (-x[1].found, x[0]))
     console.table(
         ["Category", "Rule", *head],
@@ -114,5 +115,6 @@ def _cost(computed: Statistics) -> str:
 
 def _cells(counts: Counts) -> tuple[str, ...]:
     days = counts.median_days_to_fix
-    numbers = (counts.found, *(counts.now[name] for name in ENDINGS), counts.confirmed)
+    now = (counts.now[name] for name in ENDINGS)
+    numbers = (counts.found, *now, counts.confirmed, counts.disputed)
     return (*map(str, numbers), "" if days is None else f"{days:.1f}")

@@ -5,7 +5,7 @@ A result holds for good: it belongs to the fingerprint, whatever changes in the 
 
 from dataclasses import replace
 
-from batch_action.models.findings import OPEN_STATES, FindingState, FindingStatus
+from batch_action.models.findings import OPEN_STATES, FindingState, FindingStatus, TrackedFinding
 from batch_action.models.policy import FindingPolicy
 from batch_action.models.verification import Verification
 
@@ -34,18 +34,17 @@ def _verification_of(status: FindingStatus, policy: FindingPolicy) -> Verificati
         return Verification.CONFIRMED
     if result := known.results.get(tracked.fingerprint):
         return result.result
-    before = tracked.verification
     # A ledger that was lost knows less than the destination.
-    decided = None if before is Verification.UNCONFIRMED else before
-    if recorded := known.recorded.get(tracked.fingerprint, decided):
-        return recorded
-    return Verification.UNCONFIRMED if _is_to_be_verified(status, policy) else None
+    before = known.recorded.get(tracked.fingerprint), tracked.verification
+    waits = Verification.UNCONFIRMED in before
+    if decided := [x for x in before if x not in (None, Verification.UNCONFIRMED)]:
+        return decided[0]
+    is_due = (status.finding is not None or waits) and _can_be_verified(tracked, policy)
+    return Verification.UNCONFIRMED if is_due else None
 
 
-def _is_to_be_verified(status: FindingStatus, policy: FindingPolicy) -> bool:
-    """Whether an open finding without a result waits for one: this run or an earlier one asks."""
-    tracked, limit = status.tracked, policy.verification.severity
-    is_hidden = policy.hides_security and tracked.security
-    is_reported = status.finding is not None or tracked.verification is Verification.UNCONFIRMED
+def _can_be_verified(tracked: TrackedFinding, policy: FindingPolicy) -> bool:
+    limit = policy.verification.severity
     is_severe = limit is not None and tracked.severity.rank <= limit.rank
-    return is_severe and is_reported and not is_hidden and tracked.state in OPEN_STATES
+    is_hidden = policy.hides_security and tracked.security
+    return is_severe and not is_hidden and tracked.state in OPEN_STATES

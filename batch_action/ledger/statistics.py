@@ -26,8 +26,10 @@ from batch_action.models.ledger import (
     FoundFinding,
     HiddenFindings,
     Muted,
+    Verified,
 )
 from batch_action.models.report import JudgedRule, MonthOfFindings, rule_checkbox_id
+from batch_action.models.verification import Verification
 from batch_action.text import slug
 
 HIDDEN = "hidden-security"
@@ -56,6 +58,8 @@ class FindingHistory:
     """Why it was dismissed, if a reason was given."""
     confirmed_at: datetime | None = None
     """When a person confirmed it; None for a dismissed one."""
+    is_disputed: bool = False
+    """Whether a second request has refuted it, which is no verdict of people."""
 
     @property
     def verdict(self) -> tuple[str, datetime] | None:
@@ -86,6 +90,8 @@ class Counts:
     """By each of `ENDINGS`; the sum is `found`."""
     confirmed: int = 0
     """How many a person has confirmed, whatever they are now; none of the dismissed ones."""
+    disputed: int = 0
+    """How many a second request has refuted, whatever they are now."""
     reasons: dict[str, int] = field(default_factory=dict)
     """The reasons of the dismissals; those without one are not in here."""
     median_days_to_fix: float | None = None
@@ -259,14 +265,28 @@ def histories(view: LedgerView) -> Iterator[FindingHistory]:
     """Yield each finding that was reported; a dismissal by a person counts before all else."""
     dismissed = {fact.fingerprint: fact for fact in view.facts(Dismissed)}
     confirmed = {fact.fingerprint: fact.at for fact in view.facts(Confirmed)}
+    verified = view.facts(Verified)
+    disputed = {fact.fingerprint for fact in verified if fact.result is Verification.DISPUTED}
     for fingerprint, ((finding, found_at), now, since) in _endings(view).items():
+        is_disputed = fingerprint in disputed
         if (dismissal := dismissed.get(fingerprint)) is not None:
             yield FindingHistory(
-                finding, found_at, "dismissed", dismissal.at, dismissal.reason or ""
+                finding,
+                found_at,
+                "dismissed",
+                dismissal.at,
+                dismissal.reason or "",
+                is_disputed=is_disputed,
             )
         else:
-            confirmed_at = confirmed.get(fingerprint)
-            yield FindingHistory(finding, found_at, now, since, confirmed_at=confirmed_at)
+            yield FindingHistory(
+                finding,
+                found_at,
+                now,
+                since,
+                confirmed_at=confirmed.get(fingerprint),
+                is_disputed=is_disputed,
+            )
     yield from _hidden_histories(view)
 
 
@@ -300,6 +320,7 @@ def count(items: Iterable[FindingHistory]) -> Counts:
         found=len(items),
         now={name: now[name] for name in ENDINGS},
         confirmed=sum(item.confirmed_at is not None for item in items),
+        disputed=sum(item.is_disputed for item in items),
         reasons=dict(sorted(reasons.items())),
         median_days_to_fix=statistics.median(days) if days else None,
     )

@@ -36,7 +36,7 @@ class VerificationPolicy:
     severity: Severity | None = None
     """New findings at or over it are to be verified; None for `verify: off`."""
     recorded: Mapping[str, Verification] = field(default_factory=dict)
-    """Fingerprint to the result in the ledger, which has no wording."""
+    """Fingerprint to what the ledger says, which has no wording."""
     results: Mapping[str, VerificationResult] = field(default_factory=dict)
     """Fingerprint to the result that came in with this run, with its reason."""
 

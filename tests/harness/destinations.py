@@ -22,7 +22,7 @@ from batch_action.models.findings import (
     ReviewedFile,
     Severity,
 )
-from batch_action.models.policy import FindingPolicy
+from batch_action.models.policy import FindingPolicy, VerificationPolicy
 from batch_action.models.report import (
     DestinationResult,
     FileStatus,
@@ -43,6 +43,7 @@ OK = "def bad(x):\n    check(x)\n    return x\n"
 FAR = "".join(f"\n\ndef f{n}():\n    a = {n}\n    return a\n" for n in range(8))
 TASK = "code-review"
 OPTIONS = publisher_options()
+NOT_VERIFIED = VerificationPolicy()
 MAX_FETCHES = 2
 """How often a run may fetch the same issue: before it is written, and to read it back."""
 
@@ -89,6 +90,7 @@ class DestinationHarness:
         change: Callable[[Reconciliation], Reconciliation] = lambda reconciliation: reconciliation,
         options: PublisherOptions = OPTIONS,
         hides_security: bool = False,
+        verification: VerificationPolicy = NOT_VERIFIED,
         **report_fields,
     ) -> tuple[Reconciliation, DestinationResult]:
         self.runs = number or self.runs + 1
@@ -120,6 +122,7 @@ class DestinationHarness:
         policy = FindingPolicy(
             dismissed=frozenset(self.dismissed),
             hides_security=hides_security,
+            verification=verification,
             republished=not set(self.previous_state.batches).isdisjoint(report.batch_ids),
         )
         git = GitRepo(self.repo.path)

@@ -30,8 +30,10 @@ from batch_action.models.ledger import (
     Ledger,
     Muted,
     Usage,
+    Verified,
     merge,
 )
+from batch_action.models.verification import Verification
 from tests.harness.replayed_runs import EMPTY, START, ledger, sha
 
 RULES = {
@@ -304,6 +306,14 @@ def confirmed(rule: str, *numbers: int, hour: int = 1) -> Ledger:
     )
 
 
+def verified(rule: str, result: Verification, *numbers: int) -> Ledger:
+    """Findings of `decided`, by their numbers, with the result of a second request."""
+    names = [hashlib.sha256(f"{rule}{n}".encode()).hexdigest()[:16] for n in numbers]
+    return ledger(
+        *(Verified(fingerprint=name, batch="msgbatch_v", result=result) for name in names)
+    )
+
+
 def muted(rule: str, hour: int, *, again: bool = False) -> Ledger:
     at = START + timedelta(hours=hour)
     return ledger(Muted(rule=rule, muted=not again, actor="ada", source="issue", at=at))
@@ -340,6 +350,11 @@ def muted(rule: str, hour: int, *, again: bool = False) -> Ledger:
             id="confirmed-before-it-was-reported-again",
         ),
         pytest.param([decided("r", 0, 9)], [], id="too-few"),
+        pytest.param(
+            [decided("r", 0, 9, still_open=3), verified("r", Verification.DISPUTED, 9, 10, 11)],
+            [],
+            id="disputed-is-no-decision",
+        ),
         pytest.param([decided("r", 0, 20, severity=Severity.HIGH)], [], id="severe"),
         pytest.param([decided("r", 0, 20, security=True)], [], id="security"),
         pytest.param(
@@ -412,3 +427,20 @@ def test_ten_years_of_findings_fit_into_the_ledger():
     data = codec.encode(whole, None)
     assert len(data) < 1.5 * 2**20
     assert statistics.compute(LedgerView(whole)).total.now["fixed"] == 19_900
+
+
+def test_disputed_findings_are_counted_per_rule_and_category_whatever_they_are_now():
+    parts = [
+        decided("r", 1, 1, still_open=3),
+        decided("s", 0, 1, first=7, still_open=1),
+        verified("r", Verification.DISPUTED, 0, 1, 2),
+        verified("r", Verification.CONFIRMED, 3),
+        verified("s", Verification.UNDECIDED, 7),
+        verified("s", Verification.DISPUTED, 8),
+        verified("gone", Verification.DISPUTED, 0),
+    ]
+    computed = statistics.compute(LedgerView(merge(*parts)[0]))
+    assert {rule: c.disputed for (_, rule), c in computed.by_rule.items()} == {"r": 3, "s": 1}
+    assert [c.disputed for c in computed.by_category.values()] == [4]
+    assert computed.total.disputed == 4
+    assert sum(computed.total.now.values()) == computed.total.found == 7

@@ -82,6 +82,9 @@ KNOWN = [
     ("this run", UNCONFIRMED, {"results": UNDECIDED}, UNDECIDED),
     ("a lost ledger", DISPUTED, {}, DISPUTED),
     ("switched off later", DISPUTED, {"verify": None}, DISPUTED),
+    ("waiting in the ledger", None, {"recorded": {NAME: UNCONFIRMED}}, UNCONFIRMED),
+    ("waiting in a ledger behind", DISPUTED, {"recorded": {NAME: UNCONFIRMED}}, DISPUTED),
+    ("waiting, switched off", None, {"recorded": {NAME: UNCONFIRMED}, "verify": None}, None),
     ("about another finding", None, {"recorded": {"f" * 16: DISPUTED}}, UNCONFIRMED),
 ]
 
