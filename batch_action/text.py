@@ -126,6 +126,12 @@ def covers(ranges: str, first: int, last: int) -> bool:
     return first > last
 
 
+def numbers_in(ranges: str) -> frozenset[int]:
+    """Return the numbers in such ranges."""
+    spans = (span.split("-") for span in ranges.split(",") if span)
+    return frozenset(n for start, end in spans for n in range(int(start), int(end) + 1))
+
+
 def format_json(value: object, indent: str = "") -> str:
     """Return JSON with each key, and each item of a list, on a line of its own.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from batch_action.batches import lost_creates
+from batch_action.batches import lost_creates, verification
 from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
@@ -16,7 +16,9 @@ from batch_action.ledger.view import PendingBatch
 from batch_action.models.findings import FileDraft, TaskResponse
 from batch_action.models.ledger import Collected, Fact, RequestKey, Usage, Withdrawn
 from batch_action.models.requests import Outcome, OutcomeKind, Prices, Usages
+from batch_action.models.verification import VerificationResult
 from batch_action.requests import pricing
+from batch_action.tasks.registry import ABOUT_FINDINGS
 from batch_action.tasks.task import Task, UnreadableAnswerError
 from batch_action.text import format_age, format_time, plural
 
@@ -84,6 +86,10 @@ class BatchResults:
     failed: tuple[str, ...] = ()
     """Ids of the waiting batches that could not be fetched."""
     answers: tuple[RequestAnswer, ...] = ()
+    """Those to the reviews."""
+    about_findings: tuple[RequestAnswer, ...] = ()
+    """Those to the other requests."""
+    verifications: tuple[VerificationResult, ...] = ()
     facts: tuple[Fact, ...] = ()
     """To be saved once the answers are published."""
     usages: Usages = field(default_factory=Usages)
@@ -99,6 +105,8 @@ class BatchResults:
             waiting=self.waiting + other.waiting,
             failed=self.failed + other.failed,
             answers=self.answers + other.answers,
+            about_findings=self.about_findings + other.about_findings,
+            verifications=self.verifications + other.verifications,
             facts=self.facts + other.facts,
             usages=self.usages + other.usages,
             batched=self.batched and other.batched,
@@ -273,7 +281,8 @@ def read_batch(
             billed.append(model, outcome.usage or Usage())
         if outcome.kind is not OutcomeKind.SUCCEEDED:
             failed.append((len(answers), outcome))
-        answers.append(_read_answer(ctx.task, pending, key, outcomes, outcome))
+        task = ABOUT_FINDINGS.get(key.purpose, ctx.task)
+        answers.append(_read_answer(task, pending, key, outcomes, outcome))
     words = {(outcome.kind, outcome.detail, outcome.message) for _, outcome in failed}
     alike = len(answers) > 1 and len(failed) == len(answers) and len(words) == 1
     for number, outcome in failed:
@@ -286,10 +295,19 @@ def read_batch(
             f"{pending.sent.batch}: {failures[0].removeprefix(SERVICE).rstrip('.')}.",
             fix="It cost nothing and counts as no attempt: the next submit sends them again.",
         )
+    about_findings = [a for a in answers if a.request_key.purpose != "review"]
+    verifications = verification.results_of(
+        ctx.git, [(a.request_key, a.response.claims) for a in about_findings if not a.failure]
+    )
     return BatchResults(
         ended=(pending,),
-        answers=tuple(answers),
-        facts=(_collected_fact(ctx.prices, ctx.now(), pending, answers, billed, batched=batched),),
+        answers=tuple(a for a in answers if a.request_key.purpose == "review"),
+        about_findings=tuple(about_findings),
+        verifications=verifications,
+        facts=(
+            _collected_fact(ctx.prices, ctx.now(), pending, answers, billed, batched=batched),
+            *verification.facts_of(pending.sent.batch, verifications),
+        ),
         usages=billed,
         batched=batched,
         failure=failure,

@@ -14,7 +14,7 @@ from batch_action.errors import AnthropicError, Interrupted, TransientError
 from batch_action.ledger import spend, store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import PendingBatch
-from batch_action.models.ledger import Collected, Rejected, Selected, Sent
+from batch_action.models.ledger import Collected, Rejected, Selected, Sent, Verified
 from batch_action.models.requests import SYNCHRONOUS_TIMEOUT, Outcome, OutcomeKind
 from batch_action.requests.planner import Plan
 
@@ -62,10 +62,11 @@ def record_undelivered(
         return  # They were published; something else has failed.
     for fact in batch_results.facts:
         if isinstance(fact, Collected):
-            ids = (answer.request_key.id for answer in batch_results.answers)
+            answers = (*batch_results.answers, *batch_results.about_findings)
+            ids = (answer.request_key.id for answer in answers)
             failed = dict.fromkeys(ids, "undelivered") | fact.failed
             session.add(fact.model_copy(update={"failed": failed}))
-        else:
+        elif not isinstance(fact, Verified):
             session.add(fact)
     store.save(ctx, session)
 

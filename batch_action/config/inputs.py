@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, unique
 from typing import Annotated, Any, Literal
@@ -176,6 +176,17 @@ def normalize_spdx_ids(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(spdx_id(name) or name for name in names)
 
 
+MIN_SECRET_PATH_CHARS = 16
+"""A shorter path of a secret URL hides nothing and is a word that logs need."""
+
+
+def secret_texts(values: Iterable[Any]) -> tuple[str, ...]:
+    """Return what logs must mask: every secret among the values, and long paths of secret URLs."""
+    secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+    urls = (urlsplit(text) for text in secrets if text.startswith(("http://", "https://")))
+    return (*secrets, *(u.path for u in urls if len(u.path) >= MIN_SECRET_PATH_CHARS))
+
+
 WITHOUT_BATCHES = frozenset({"bedrock", "vertex", "foundry"})
 """Providers without Anthropic's Message Batches API (its SDK 2.14 refuses batches there)."""
 
@@ -200,6 +211,10 @@ Limit = Annotated[
     BeforeValidator(lambda value: 0 if value in ("off", "false", False) else value),
 ]
 """A limit that 0 or `off` turns off."""
+# YAML reads a bare `off` as false.
+_FALSE_AS_OFF = BeforeValidator(lambda value: "off" if value is False else value)
+PromptCache = Annotated[Literal["off", "warm"], _FALSE_AS_OFF]
+Verify = Annotated[Literal["off", "critical", "high"], _FALSE_AS_OFF]
 Lines = Annotated[tuple[str, ...], BeforeValidator(split_lines)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(split_patterns)]
 Words = Annotated[tuple[str, ...], BeforeValidator(split_words)]
@@ -223,6 +238,7 @@ Destination = Literal[
     "slack",
     "webhook",
 ]
+Destinations = Annotated[tuple[Destination, ...], BeforeValidator(split_words)]
 _EmptyAsNone = BeforeValidator(lambda value: None if value == "" else value)
 
 

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from batch_action.config.inputs import (
     AWS_REGION_PATTERN,
     AWS_WORKSPACE_PATTERN,
-    Destination,
+    Destinations,
     Effort,
     Input,
     Labels,
@@ -18,21 +17,21 @@ from batch_action.config.inputs import (
     Lines,
     Patterns,
     Place,
+    PromptCache,
     Provider,
     Rules,
     Secret,
     SecretUrl,
     SigningKey,
+    Verify,
     Words,
     check_state_key,
-    split_words,
+    secret_texts,
 )
 from batch_action.models.fact import MAX_WARM_MINUTES
 from batch_action.models.findings import Confidence, Severity
 
 ACTION, ACTION_ONLY, FLAG = Place.ACTION, Place.ACTION_ONLY, Place.FLAG
-MIN_SECRET_PATH_CHARS = 16
-"""A shorter path of a secret URL hides nothing and is a word that logs need."""
 
 
 class Settings(BaseModel):
@@ -252,8 +251,7 @@ class Settings(BaseModel):
         Input("The longest that `small-workload: accumulate` lets a file wait."),
     ] = 3.0
     prompt_cache: Annotated[
-        # YAML reads a bare `off` as false.
-        Annotated[Literal["off", "warm"], BeforeValidator(lambda v: "off" if v is False else v)],
+        PromptCache,
         Input(
             "`warm` sends one request first and the rest after it has ended, so that they read the "
             "shared instructions from the prompt cache; pays off for long guidelines."
@@ -398,7 +396,7 @@ class Settings(BaseModel):
         ),
     ] = False
     report: Annotated[
-        Annotated[tuple[Destination, ...], BeforeValidator(split_words)],
+        Destinations,
         Input(
             "Where findings go: `issue`, `issue-per-finding`, `pr-review`, `draft-pr`, `sarif`, "
             "`summary`, `annotations`, `files`, `slack`, `webhook`.",
@@ -416,6 +414,12 @@ class Settings(BaseModel):
         Confidence,
         Input("Suppress new findings of which the model is less sure: `high`, `medium`, `low`."),
     ] = Confidence.LOW
+    verify: Annotated[
+        Verify,
+        Input(
+            "Try to refute new findings this severe in the next batch: `critical`, `high`, `off`."
+        ),
+    ] = "off"
     fail_on_severity: Annotated[
         Severity | None,
         Input(
@@ -493,7 +497,4 @@ class Settings(BaseModel):
 
     def secrets(self) -> tuple[str, ...]:
         """Return what logs must mask: every secret, and the long paths of secret URLs."""
-        values = [getattr(self, name) for name in type(self).model_fields]
-        secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
-        urls = (urlsplit(text) for text in secrets if text.startswith(("http://", "https://")))
-        return (*secrets, *(u.path for u in urls if len(u.path) >= MIN_SECRET_PATH_CHARS))
+        return secret_texts(getattr(self, name) for name in type(self).model_fields)

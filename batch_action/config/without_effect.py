@@ -129,6 +129,7 @@ DEPENDENT = (
         *("fail-on-severity", "min-severity", "min-confidence"),
         tasks=("code-review", "security-scan", "refactor-validation", "license-check"),
     ),
+    _for_tasks("verify", tasks=("code-review", "security-scan", "license-check")),
     Dependent(
         names=("batch-id", "wait-minutes"),
         unless="on a command that collects nothing",

@@ -238,7 +238,8 @@ def _find(
     raw: RawFinding, source: SourceText, task: str, whole_file: Anchor, added: Container[int]
 ) -> Finding | None:
     """Return the located finding; None when its evidence is not in the file."""
-    match = Match(1, 1, "") if raw.whole_file else _locate(raw, source)
+    claimed = raw.start_line, raw.end_line
+    match = Match(1, 1, "") if raw.whole_file else find_quotation(raw.evidence, source, claimed)
     if match is None:
         return None
     start, end, quoted, _ = match
@@ -265,14 +266,15 @@ def _find(
     )
 
 
-def _locate(raw_finding: RawFinding, source: SourceText) -> Match | None:
-    first, last = sorted((raw_finding.start_line, raw_finding.end_line))
-    if len(raw_finding.evidence) > MAX_EVIDENCE_CHARS:
+def find_quotation(evidence: str, source: SourceText, claimed: LineRange = (1, 1)) -> Match | None:
+    """Return where a text is quoted, the place nearest to the *claimed* lines; None if nowhere."""
+    first, last = sorted(claimed)
+    if len(evidence) > MAX_EVIDENCE_CHARS:
         return None
-    for quoted in _quotations(raw_finding.evidence, masked=MASK in source.compact):
+    for quoted in _quotations(evidence, masked=MASK in source.compact):
         if match := _nearest(quoted, source, (first, last)):
             return match
-    return _locate_snippets(raw_finding.evidence, source, (first, last))
+    return _locate_snippets(evidence, source, (first, last))
 
 
 def _quotations(evidence: str, *, masked: bool) -> Iterator[tuple[str, ...]]:

@@ -21,6 +21,8 @@ from batch_action.models.ledger import (
     Recheck,
     RequestKey,
     Selected,
+    Verified,
+    reviews_in,
 )
 
 RESULTS_KEPT = timedelta(days=29)
@@ -192,6 +194,9 @@ class _Compaction:
         }
 
     def _is_kept(self, subject: Subject, key: RequestKey) -> bool:
+        if key.purpose == "verification":
+            # Until there is a result, its failures are attempts.
+            return not self._verified.issuperset(key.findings)
         return subject not in self._ended_pulls and (
             key.blob in self._kept_blobs.get((subject, key.path), ())
             or (key.path, key.blob) in self._rechecked
@@ -203,7 +208,7 @@ class _Compaction:
         last: dict[File, dict[str, datetime]] = {}
         for fact in self.view.facts(Intended):
             for keys in fact.batches:
-                for key in keys:
+                for key in reviews_in(keys):
                     blobs = last.setdefault((fact.pull_request, key.path), {})
                     blobs[key.blob] = max(blobs.get(key.blob, fact.at), fact.at)
         kept: dict[File, set[str]] = {
@@ -214,6 +219,11 @@ class _Compaction:
             for entry in selected.files:
                 kept.setdefault((selected.pull_request, entry.path), set()).add(entry.blob)
         return kept
+
+    @cached_property
+    def _verified(self) -> frozenset[str]:
+        """The findings whose verification has a result."""
+        return frozenset(fact.fingerprint for fact in self.view.facts(Verified))
 
     @cached_property
     def _rechecked(self) -> frozenset[tuple[str, str]]:

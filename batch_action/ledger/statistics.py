@@ -261,6 +261,13 @@ def _find_endings(view: LedgerView) -> Endings:
     return {name: (found[name], *now[name]) for name in found}
 
 
+def open_fingerprints(view: LedgerView) -> frozenset[str]:
+    """Return the findings that are open, hidden ones not among them."""
+    endings = _endings(view).items()
+    names = frozenset(name for name, (_, now, _) in endings if now == "open")
+    return names - view.dismissed_fingerprints
+
+
 def histories(view: LedgerView) -> Iterator[FindingHistory]:
     """Yield each finding that was reported; a dismissal by a person counts before all else."""
     dismissed = {fact.fingerprint: fact for fact in view.facts(Dismissed)}

@@ -6,7 +6,7 @@ from enum import StrEnum, unique
 from typing import Literal
 
 from batch_action.models.files import Hunk
-from batch_action.models.verification import Verification, VerificationResult
+from batch_action.models.verification import CheckedClaim, Verification, VerificationResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +156,18 @@ class Finding:
     ignore_reason: str | None = None
     """The reason given in the `batch-action: ignore[category]` comment that covers the code; empty
     when the comment gives none, None when there is no such comment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingClaim:
+    """A finding that is to be verified, as its review worded it."""
+
+    fingerprint: str
+    anchor: Anchor
+    """Where it was reported."""
+    raw: RawFinding
+    shown: str | None
+    """The lines that its review was shown, as in the request's key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -455,8 +467,9 @@ class FileAssessment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskResponse:
-    """A task's answer about one file: findings, drafts or an assessment."""
+    """An answer about one file: findings, drafts, an assessment, or what became of claims."""
 
     raw_findings: tuple[RawFinding, ...] = ()
     drafts: tuple[FileDraft, ...] = ()
     assessment: FileAssessment | None = None
+    claims: tuple[CheckedClaim, ...] = ()

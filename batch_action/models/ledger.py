@@ -352,6 +352,8 @@ class VerificationDue(BaseFact, key=("fingerprint", "batch")):
     fingerprint: Fingerprint
     batch: BatchId
     request: CustomId
+    number: Count
+    """Its position among the findings of that answer, from 0."""
 
 
 class Verified(BaseFact, key=("fingerprint", "batch")):

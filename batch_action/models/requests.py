@@ -26,7 +26,7 @@ SYNCHRONOUS_WINDOW = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One file, or one part of a large file: what it asks for is in the run's request file."""
+    """About one file, or a part of one: what it asks for is in the run's request file."""
 
     request_key: RequestKey
     model: str
@@ -45,6 +45,11 @@ class Request:
     """How many bytes come after it."""
     is_excerpt: bool = False
     """Whether it leaves out lines of the file, or of its part."""
+
+    @property
+    def may_be_cached(self) -> bool:
+        """Whether it reads the prompt cache where there is one: reviews by the first model do."""
+        return self.request_key.model is None and self.request_key.purpose == "review"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +72,21 @@ class Cost:
     batch_usd: float | None
     batch_cached_usd: float | None
 
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            interactive_usd=_sum_known(self.interactive_usd, other.interactive_usd),
+            batch_usd=_sum_known(self.batch_usd, other.batch_usd),
+            batch_cached_usd=_sum_known(self.batch_cached_usd, other.batch_cached_usd),
+        )
+
     @property
     def is_priced(self) -> bool:
         """Whether the model's price is known."""
         return self.batch_usd is not None
+
+
+def _sum_known(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
 
 
 @unique

@@ -1,4 +1,4 @@
-"""Results of the verification of findings."""
+"""Verification of findings: what a request is told, what it answers, and what that results in."""
 
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -15,6 +15,26 @@ class Verification(StrEnum):
     """It was refuted by code that is in the file; the finding stays open."""
     UNDECIDED = "undecided"
     """There was a doubt, no usable answer, or nothing to ask with any more."""
+
+
+@unique
+class ClaimResult(StrEnum):
+    """What checking a claim resulted in; the prompt defines each."""
+
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedClaim:
+    """The answer about one claim as a model gave it, not yet compared with the file."""
+
+    number: int
+    """1-based, as in the request."""
+    evidence: str
+    reason: str
+    verdict: ClaimResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

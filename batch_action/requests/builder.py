@@ -1,6 +1,6 @@
 """Build the requests of a selection: which are open, their request keys and message params."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -51,10 +51,12 @@ class RequestSet:
     """Its files have open requests; those without are among the skipped files."""
     requests: dict[str, tuple[Request, ...]]
     """Path to its requests, one per part; in the order of the files."""
+    about_findings: tuple[Request, ...]
+    """Requests about findings that are reported."""
     request_file: RequestFile
     """What the requests ask for."""
     shared_instructions: str
-    """The system prompt of all requests."""
+    """The system prompt of all reviews."""
     shared_tokens: int
     """Its tokens."""
     counting_method: str
@@ -63,8 +65,8 @@ class RequestSet:
 
     @property
     def all_requests(self) -> list[Request]:
-        """Every request: files by falling risk, parts in order."""
-        return list(chain.from_iterable(self.requests.values()))
+        """Every request: files by falling risk, parts in order; then those about findings."""
+        return [*chain.from_iterable(self.requests.values()), *self.about_findings]
 
 
 def build_requests(
@@ -73,6 +75,7 @@ def build_requests(
     candidates: Candidates,
     model_max_tokens: int | None,
     *,
+    about_findings: Callable[[RequestFile], list[Request]] = lambda _file: [],
     exact: bool = False,
 ) -> RequestSet:
     """Read the candidates, write their open requests to disk and skip the files that have none.
@@ -85,6 +88,7 @@ def build_requests(
         view: the facts about earlier runs.
         candidates: the files to read, with a few others in memory at the same time.
         model_max_tokens: the model's own limit of `max_tokens`, if known.
+        about_findings: writes the requests about findings that are reported.
         exact: count the tokens of every request instead of a sample.
 
     Raises ConfigError: the requests cannot be written; AnthropicError: when *exact* is set and
@@ -94,29 +98,20 @@ def build_requests(
     request_file, system_bytes = RequestFile(system), len(system.encode())
     moved, since = _find_moved(ctx.git, view, candidates), _find_changes(ctx.git, candidates)
     builder = _RequestBuilder(ctx, view, request_file, system_bytes, model_max_tokens, moved, since)
-    results: list[SelectedFile | SkippedFile] = []
-    built: dict[str, tuple[Request, ...]] = {}
     with ctx.console.progress("Reading files", len(candidates.changes)) as progress:
-        for file in _read_files(ctx, view, candidates, progress):
-            if isinstance(file, SkippedFile):
-                results.append(file)
-                continue
-            made = builder.build(file)
-            if isinstance(made, SkippedFile):
-                results.append(made)
-            else:
-                results.append(file.without_text())
-                built[file.path] = made
+        results, built = builder.build_all(_read_files(ctx, view, candidates, progress))
     selection = candidates.select(results)
     ordered = [request for file in selection.files for request in built[file.path]]
+    ordered += about_findings(request_file)
     counted, ratio, method, error = _count_tokens(ctx, request_file, ordered, exact=exact)
     by_path: dict[str, tuple[Request, ...]] = {}
-    for request in counted:
+    for request in (r for r in counted if r.request_key.purpose == "review"):
         path = request.request_key.path
         by_path[path] = (*by_path.get(path, ()), request)
     return RequestSet(
         selection=selection,
         requests=by_path,
+        about_findings=tuple(r for r in counted if r.request_key.purpose != "review"),
         request_file=request_file,
         shared_instructions=system,
         shared_tokens=pricing.estimate_tokens(system_bytes, ratio),
@@ -274,6 +269,21 @@ class _RequestBuilder:
     """The blobs that have an answer under a path that no longer exists, and that path."""
     changed_since: Mapping[str, tuple[Hunk, ...]]
     """By path what a pull request has changed since it was asked about last."""
+
+    def build_all(
+        self, files: Iterable[SourceFile | SkippedFile]
+    ) -> tuple[list[SelectedFile | SkippedFile], dict[str, tuple[Request, ...]]]:
+        """Return the files, with those that have no open request as skipped, and the requests."""
+        results: list[SelectedFile | SkippedFile] = []
+        built: dict[str, tuple[Request, ...]] = {}
+        for file in files:
+            made = file if isinstance(file, SkippedFile) else self.build(file)
+            if isinstance(file, SkippedFile) or isinstance(made, SkippedFile):
+                results.append(made if isinstance(made, SkippedFile) else file)
+                continue
+            results.append(file.without_text())
+            built[file.path] = made
+        return results, built
 
     def build(self, file: SourceFile) -> tuple[Request, ...] | SkippedFile:
         """Return the open requests of this file, or why it is not sent."""

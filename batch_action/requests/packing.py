@@ -1,8 +1,9 @@
-"""Custom ids, and the packing of requests into batches by model, count and bytes."""
+"""Custom ids, and the packing of requests into batches by purpose, model, count and bytes."""
 
 import re
 from collections.abc import Iterable, Sequence
 
+from batch_action.models.fact import Purpose
 from batch_action.models.requests import Request, SubmissionMode
 
 MAX_REQUESTS = 100_000
@@ -78,20 +79,24 @@ def check_batch(batch: Sequence[Request]) -> None:
 def pack_by_model(
     requests: Sequence[Request], mode: SubmissionMode, *, max_requests: int
 ) -> tuple[tuple[Request, ...], ...]:
-    """Pack requests into batches of one model each; a warm-up is a batch of its own, the first."""
+    """Pack requests into batches of one model and purpose; a warm-up is one of its own, the first.
+
+    Each batch has one system prompt.
+    """
     if mode is SubmissionMode.INTERACTIVE:
         # Sent one by one under one intent, so the batch limits do not apply.
         return (tuple(requests),) if requests else ()
     warm_up = _warm_up_request(requests) if mode is SubmissionMode.WARM_UP else None
-    by_model: dict[str, list[Request]] = {}
+    groups: dict[tuple[Purpose, str], list[Request]] = {}
     for request in requests:
         if request is not warm_up:
-            by_model.setdefault(request.model, []).append(request)
-    batches = [b for group in by_model.values() for b in pack(group, max_requests=max_requests)]
+            group = request.request_key.purpose, request.model
+            groups.setdefault(group, []).append(request)
+    batches = [b for group in groups.values() for b in pack(group, max_requests=max_requests)]
     return ((warm_up,), *batches) if warm_up else tuple(batches)
 
 
 def _warm_up_request(requests: Sequence[Request]) -> Request:
     """Choose the request that fills the cache: of a whole file if possible, and a small one."""
-    candidates = [r for r in requests if r.request_key.model is None]
+    candidates = [r for r in requests if r.may_be_cached]
     return min(candidates, key=lambda r: (r.request_key.parts, r.input_tokens))

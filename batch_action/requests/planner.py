@@ -1,6 +1,6 @@
 """Build the plan of a run: select files, apply the budget, pack batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -11,6 +11,7 @@ from batch_action.ledger.spend import Spend
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import FileChange, SelectedFile, Selection
+from batch_action.models.findings import FindingClaim
 from batch_action.models.ledger import Recheck
 from batch_action.models.requests import (
     Cost,
@@ -20,7 +21,7 @@ from batch_action.models.requests import (
     SubmissionMode,
     TokenEstimate,
 )
-from batch_action.requests import builder, packing, pricing, send_strategy
+from batch_action.requests import builder, packing, pricing, send_strategy, verification
 from batch_action.requests.builder import RequestSet
 from batch_action.requests.pricing import (
     NO_HISTORY,
@@ -28,7 +29,7 @@ from batch_action.requests.pricing import (
     History,
     make_forecast,
     read_history,
-    worst_usages,
+    worst_usage,
     worst_usd,
 )
 from batch_action.requests.request_file import RequestFile
@@ -56,6 +57,8 @@ class Plan:
     """What the requests ask for."""
     backlog: tuple[SelectedFile, ...]
     """Selected files over the budget: they wait for a later submit."""
+    unasked: tuple[Request, ...] = ()
+    """Requests about findings over the budget: they wait for a later submit, too."""
     tokens: TokenEstimate
     cost: Cost
     """The worst case: every answer has its maximum length."""
@@ -95,15 +98,15 @@ def build_plan(
     known_spend: Spend | None = None,
     history: History = NO_HISTORY,
 ) -> Plan:
-    """Pack the files that fit the budget into batches; the others go to the backlog, whole.
+    """Pack what fits the budget into batches; the other files go to the backlog, whole.
 
+    Requests about findings come first: they are few, and what they need is deleted after 29 days.
     *history*: what the forecast is made from.
     """
     mode, shared = strategy.mode, request_set.shared_tokens
     left_usd = known_spend.left_usd(ctx.settings, check.clock) if known_spend else inf
     left_usd = min(left_usd, ctx.settings.max_cost_usd - ctx.budget.sent_usd)
-    files, backlog = _fill_budget(ctx.prices, request_set, mode, left_usd)
-    requests = [request for file in files for request in request_set.requests[file.path]]
+    requests, backlog, unasked = _fill_budget(ctx.prices, request_set, mode, left_usd)
     prefix = send_strategy.low_prefix_tokens(request_set)
     saved_by_cache = send_strategy.saved_by_cache(ctx.prices, ctx.settings.model, requests, prefix)
     if mode is SubmissionMode.WARM_UP and not saved_by_cache:
@@ -132,6 +135,7 @@ def build_plan(
             is_whole=request_set.selection.base is None,
         ),
         backlog=tuple(backlog),
+        unasked=tuple(unasked),
         shared_tokens=shared,
         saved_by_cache_usd=saved_by_cache,
         tokens=TokenEstimate(
@@ -140,7 +144,9 @@ def build_plan(
             method=request_set.counting_method,
             error=request_set.counting_error,
         ),
-        cost=pricing.estimate_cost(ctx.prices, worst_usages(requests, mode, shared), shared),
+        cost=pricing.estimate_requests(
+            ctx.prices, requests, lambda request: worst_usage(request, mode, shared), shared
+        ),
     )
 
 
@@ -156,25 +162,25 @@ def check_budget(ctx: RunContext, plan: Plan) -> None:
             f"`model` {settings.model!r} has no known price, so `max-cost-usd` cannot be enforced.",
             fix="Add its price to `prices` in the config file; docs/CONFIGURATION.md shows how.",
         )
-    if not plan.backlog:
+    waiting = dict.fromkeys(file.path for file in plan.backlog)
+    waiting |= dict.fromkeys(request.request_key.path for request in plan.unasked)
+    if not waiting:
         return
-    names = ", ".join(file.path for file in plan.backlog[:3])
+    names = ", ".join([*waiting][:3])
     state = f" {plan.spend.describe(settings, ctx.now())}" if plan.spend else ""
     if not plan.requests and ctx.budget.sent_usd:
         # All tasks of a run share one budget: this one's files go out with a later run.
-        ctx.warn(
-            f"{ctx.title}: the budget is used up, {len(plan.backlog)} files are in the backlog."
-        )
+        ctx.warn(f"{ctx.title}: the budget is used up, {len(waiting)} files are in the backlog.")
         return
     if not plan.requests:
         raise BudgetError(
-            f"Not even one file fits the budget ({len(plan.backlog)} in the backlog: {names} …)."
+            f"Not even one file fits the budget ({len(waiting)} in the backlog: {names} …)."
             + state,
             fix=f"{BUDGETS}, or narrow `paths`.",
         )
     if settings.on_over_budget == "fail":
         raise BudgetError(
-            f"{len(plan.backlog)} files do not fit the budget ({names} …) and "
+            f"{len(waiting)} files do not fit the budget ({names} …) and "
             f"`on-over-budget` is `fail`: nothing was sent.{state}",
             fix=f"{BUDGETS}, or use `on-over-budget: fill`.",
         )
@@ -182,18 +188,30 @@ def check_budget(ctx: RunContext, plan: Plan) -> None:
 
 def _fill_budget(
     prices: Prices, request_set: RequestSet, mode: SubmissionMode, budget_usd: float
-) -> tuple[list[SelectedFile], list[SelectedFile]]:
-    """Return the files that fit the budget by risk, and the rest; a smaller file may still fit."""
-    files, backlog, used = [], [], 0.0
-    for file in request_set.selection.files:
-        requests = request_set.requests[file.path]
+) -> tuple[list[Request], list[SelectedFile], list[Request]]:
+    """Return the requests that fit the budget, and the files and requests about findings left.
+
+    Those about findings come first, then the files by risk; a smaller one may still fit.
+    """
+    used = 0.0
+
+    def fits(requests: Sequence[Request]) -> bool:
+        nonlocal used
         cost = worst_usd(prices, requests, mode, request_set.shared_tokens)
-        if cost is not None and used + cost > budget_usd:
+        is_fitting = cost is None or used + cost <= budget_usd
+        used += cost or 0.0 if is_fitting else 0.0
+        return is_fitting
+
+    about = [request for request in request_set.about_findings if fits((request,))]
+    unasked = [request for request in request_set.about_findings if request not in about]
+    reviews: list[Request] = []
+    backlog: list[SelectedFile] = []
+    for file in request_set.selection.files:
+        if fits(request_set.requests[file.path]):
+            reviews += request_set.requests[file.path]
+        else:
             backlog.append(file)
-            continue
-        used += cost or 0.0
-        files.append(file)
-    return files, backlog
+    return [*reviews, *about], backlog, unasked
 
 
 def prepare(
@@ -204,6 +222,7 @@ def prepare(
     exact: bool = False,
     last_reported_head: str | None = None,
     verified: LedgerView | None = None,
+    claims: Sequence[FindingClaim] = (),
 ) -> Plan:
     """Select files, build their requests and plan the batches; nothing is sent or saved.
 
@@ -212,10 +231,11 @@ def prepare(
     Args:
         ctx: the run.
         session: the loaded ledger.
-        check_model: returns the model's capabilities, and the time; not called for no files.
+        check_model: returns the model's capabilities, and the time; not called for nothing.
         exact: count the tokens of every request instead of a sample.
         last_reported_head: the commit of the latest report, for a ledger without one.
         verified: the facts of the run's subject, where not all of the session's are believed.
+        claims: the findings that are to be verified.
     """
     view = verified or session.view_of(ctx.run)
     commits = commit_range.choose_range(ctx, view, last_reported_head)
@@ -223,10 +243,21 @@ def prepare(
     now = ctx.now()
     # A run that has nothing to send asks nothing of Anthropic.
     check = (
-        check_model() if candidates.changes else ModelCheck(model=None, clock=now, local_clock=now)
+        check_model()
+        if candidates.changes or claims
+        else ModelCheck(model=None, clock=now, local_clock=now)
     )
     limit = check.model.max_tokens if check.model else None
-    request_set = builder.build_requests(ctx, view, candidates, limit, exact=exact)
+    request_set = builder.build_requests(
+        ctx,
+        view,
+        candidates,
+        limit,
+        about_findings=lambda request_file: verification.build_requests(
+            ctx, view, candidates.head, claims, request_file, limit
+        ),
+        exact=exact,
+    )
     for warning in selection_warnings(ctx, request_set.selection):
         ctx.warn(warning)
     strategy = send_strategy.choose(ctx, request_set, view)

@@ -1,6 +1,6 @@
 """Token estimates, costs before and after a batch, forecasts; the price table is `prices.yaml`."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib import resources
@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from batch_action.ledger.view import LedgerView
-from batch_action.models.ledger import Collected, Usage
+from batch_action.models.ledger import Collected, Usage, reviews_in
 from batch_action.models.requests import Cost, Prices, Request, SubmissionMode, Usages
 from batch_action.text import plural
 
@@ -77,6 +77,15 @@ def estimate_cost(prices: Prices, usages: Iterable[tuple[str, Usage]], shared: i
         batch_usd=batch,
         batch_cached_usd=total_usd(prices, cached),
     )
+
+
+def estimate_requests(
+    prices: Prices, requests: Sequence[Request], usage_of: Callable[[Request], Usage], shared: int
+) -> Cost:
+    """Estimate the cost of requests of which the reviews share a prefix of *shared* tokens."""
+    reviews = [(r.model, usage_of(r)) for r in requests if r.request_key.purpose == "review"]
+    others = [(r.model, usage_of(r)) for r in requests if r.request_key.purpose != "review"]
+    return estimate_cost(prices, reviews, shared) + estimate_cost(prices, others, 0)
 
 
 def actual_cost(prices: Prices, usages: Iterable[tuple[str, Usage]], shared: int | None) -> Cost:
@@ -150,7 +159,8 @@ class History:
 
     def usage_of(self, request: Request) -> Usage:
         """Return the usage to expect of a request, without the prompt cache."""
-        tokens = self.output_tokens if self.answers else request.max_tokens * ASSUMED_SHARE
+        is_known = self.answers and request.request_key.purpose == "review"
+        tokens = self.output_tokens if is_known else request.max_tokens * ASSUMED_SHARE
         output = min(request.max_tokens, round(tokens))
         return Usage(input_tokens=request.input_tokens, output_tokens=output)
 
@@ -181,11 +191,13 @@ class Forecast:
 
 
 def read_history(view: LedgerView, model: str, effort: str, now: datetime) -> History:
-    """Return what a ledger knows about the answers of a model at this effort, and about cost."""
+    """Return what a ledger knows about a model's reviews at this effort, and about cost."""
     collected = {fact.batch: fact for fact in view.facts(Collected)}
     answers = tokens = 0
     for sent, intended in view.sent_batches:
-        fact = collected.get(sent.batch)
+        fact, keys = collected.get(sent.batch), intended.batches[sent.index]
+        if keys and not reviews_in(keys):
+            continue
         if fact is not None and (intended.model, intended.effort or "none") == (model, effort):
             answered = intended.request_counts[sent.index] - fact.failures
             answers += answered
@@ -216,7 +228,7 @@ def make_forecast(
     of a whole repository, which says nothing about the next runs.
     """
     batched = mode is not SubmissionMode.INTERACTIVE
-    cost = estimate_cost(prices, ((r.model, history.usage_of(r)) for r in due), shared)
+    cost = estimate_requests(prices, due, history.usage_of, shared)
     expected = cost.batch_usd if batched else cost.interactive_usd
     if mode.has_cache_breakpoint:
         expected = cost.batch_cached_usd
@@ -258,16 +270,18 @@ def worst_usages(
     prefix that all requests share.
     """
     for request in requests:
-        cached = mode.has_cache_breakpoint and request.request_key.model is None
-        written = min(shared, request.input_tokens) if cached else 0
-        yield (
-            request.model,
-            Usage(
-                input_tokens=request.input_tokens - written,
-                cache_write_1h_tokens=written,
-                output_tokens=request.max_tokens,
-            ),
-        )
+        yield request.model, worst_usage(request, mode, shared)
+
+
+def worst_usage(request: Request, mode: SubmissionMode, shared: int) -> Usage:
+    """Return the largest possible usage of a request: see `worst_usages`."""
+    cached = mode.has_cache_breakpoint and request.may_be_cached
+    written = min(shared, request.input_tokens) if cached else 0
+    return Usage(
+        input_tokens=request.input_tokens - written,
+        cache_write_1h_tokens=written,
+        output_tokens=request.max_tokens,
+    )
 
 
 def worst_usd(

@@ -60,23 +60,37 @@ def user_text(file: SourceFile, part: FilePart, shown: Collection[int] | None = 
             f'<change path="{_name(file.path)}" status="{file.status}">\n'
             f"{_without_line_breaks(file.diff).rstrip()}\n</change>\n"
         )
-    lines = file.text.split("\n")[part.start_line - 1 : part.end_line]
-    note = "" if part.count == 1 else f' part="{part.number} of {part.count}"'
-    note += "" if shown is None else ' complete="no"'
     return (
         "".join(_hint(name, text) for name, text in file.hints)
         + change
         + "".join(_context_file(context_file) for context_file in file.context_files)
         + related_text(file.related)
-        + f'<file path="{_name(file.path)}" language="{escape(file.language)}" '
+        + file_element(file.path, file.language, file.text, part, shown)
+    )
+
+
+def file_element(
+    path: str, language: str, text: str, part: FilePart, shown: Collection[int] | None = None
+) -> str:
+    """Return the numbered lines of a part of a file; *shown*: the numbers of those to show."""
+    lines = text.split("\n")[part.start_line - 1 : part.end_line]
+    note = "" if part.count == 1 else f' part="{part.number} of {part.count}"'
+    note += "" if shown is None else ' complete="no"'
+    return (
+        f'<file path="{_name(path)}" language="{escape(language)}" '
         f'first-line="{part.start_line}" last-line="{part.end_line}"{note}>\n'
         f"{_numbered(lines, part.start_line, shown)}\n</file>"
     )
 
 
 def _hint(name: str, text: str) -> str:
+    return quoted_element(name, "", text)
+
+
+def quoted_element(name: str, attributes: str, text: str) -> str:
+    """Return an element with a text, each of whose lines begins with an angle bracket."""
     lines = _without_line_breaks(text).rstrip("\n").split("\n")
-    return "\n".join([f"<{name}>", *(f"> {line}" for line in lines), f"</{name}>\n"])
+    return "\n".join([f"<{name}{attributes}>", *(f"> {line}" for line in lines), f"</{name}>\n"])
 
 
 def _context_file(file: ContextFile) -> str:

@@ -1,7 +1,7 @@
 """The rendered requests of one run, in a temporary file that nobody else can open.
 
-The system prompt, which all requests share, is kept once, in memory. It is put between the two
-pieces of a request when the request is sent, with a cache breakpoint or without.
+The system prompt, which all requests of one purpose share, is kept once, in memory. It is put
+between the two pieces of a request when the request is sent, with a cache breakpoint or without.
 """
 
 import json
@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from batch_action.clients.temporary_file import TemporaryFile
 from batch_action.models.ledger import RequestKey
 from batch_action.models.requests import Request
+from batch_action.tasks.registry import ABOUT_FINDINGS
 
 CACHE_BREAKPOINT = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
 """Anthropic's batch-processing page recommends that lifetime for batches."""
@@ -27,9 +28,11 @@ class RequestFile:
     """Writes requests once and reads them back; threads may read at the same time."""
 
     def __init__(self, system: str) -> None:
-        block = {"type": "text", "text": system}
-        self._system = to_json(block)
-        self._cached_system = to_json(block | CACHE_BREAKPOINT)
+        """Start without a request; *system*: the system prompt of reviews."""
+        texts = {"review": system} | {name: task.prompt for name, task in ABOUT_FINDINGS.items()}
+        blocks = {name: {"type": "text", "text": text} for name, text in texts.items()}
+        self._systems = {name: to_json(block) for name, block in blocks.items()}
+        self._cached_system = to_json(blocks["review"] | CACHE_BREAKPOINT)
         self._file = TemporaryFile(
             "requests",
             "They need about as much space as the files that are reviewed: free some, or set "
@@ -56,7 +59,7 @@ class RequestFile:
             request_key=key,
             model=params["model"],
             max_tokens=params["max_tokens"],
-            size_bytes=len(data) + len(self._system) + 1,
+            size_bytes=len(data) + len(self._systems[key.purpose]) + 1,
             input_tokens=input_tokens,
             offset=offset,
             head_bytes=head_bytes,
@@ -76,7 +79,7 @@ class RequestFile:
     def body(self, batch: Sequence[Request], *, cached: bool = False) -> "BatchBody":
         """Return the body that creates a batch.
 
-        With *cached* the requests for the configured model get a cache breakpoint at the end of the
+        With *cached* the reviews by the configured model get a cache breakpoint at the end of the
         system prompt: another model has a cache of its own.
         """
         return BatchBody(self, tuple(batch), cached)
@@ -84,8 +87,10 @@ class RequestFile:
     def _pieces(self, request: Request, *, cached: bool) -> Iterator[bytes]:
         data = self._file.read(request.offset, request.head_bytes + request.tail_bytes)
         yield data[: request.head_bytes]
-        has_breakpoint = cached and request.request_key.model is None
-        yield self._cached_system if has_breakpoint else self._system
+        if cached and request.may_be_cached:
+            yield self._cached_system
+        else:
+            yield self._systems[request.request_key.purpose]
         yield data[request.head_bytes :]
 
 
@@ -101,7 +106,7 @@ class BatchBody:
     def size(self) -> int:
         """Bytes of the body."""
         added = len(to_json(CACHE_BREAKPOINT)) - 1 if self.cached else 0
-        marked = sum(request.request_key.model is None for request in self.requests)
+        marked = sum(request.may_be_cached for request in self.requests)
         commas = len(self.requests) - 1
         of_requests = sum(request.size_bytes - 1 for request in self.requests)
         return sum(map(len, _ENVELOPE)) + of_requests + commas + added * marked

@@ -11,8 +11,9 @@ from datetime import timedelta
 
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
+from batch_action.ledger import verification
 from batch_action.ledger.view import LedgerView
-from batch_action.models.ledger import Usage
+from batch_action.models.ledger import Collected, Usage
 from batch_action.models.requests import Prices, Request, SubmissionMode
 from batch_action.requests import pricing
 from batch_action.requests.builder import RequestSet
@@ -34,7 +35,7 @@ class SendStrategy:
 
 def choose(ctx: RunContext, request_set: RequestSet, view: LedgerView) -> SendStrategy:
     """Choose how the open requests are sent."""
-    if not request_set.selection.files:
+    if not request_set.all_requests:
         return SendStrategy(SubmissionMode.BATCH)
     strategy = _handle_small_workload(ctx, request_set, view)
     # The author of a pull request waits for the review: no warm-up first.
@@ -52,7 +53,7 @@ def saved_by_cache(prices: Prices, model: str, requests: Sequence[Request], shar
     usages = [
         (model, Usage(input_tokens=request.input_tokens, output_tokens=request.max_tokens))
         for request in requests
-        if request.request_key.model is None
+        if request.may_be_cached
     ]
     rates = prices.models.get(model)
     cost = pricing.estimate_cost(prices, usages, shared)
@@ -124,7 +125,9 @@ def _accumulate(
     """Wait for more requests, but at most `max-wait-days` for the oldest one."""
     now = ctx.now()
     waiting = view.unreviewed_files(ctx.scope)
-    since = (waiting[path].since for path in request_set.requests if path in waiting)
+    since = [waiting[path].since for path in request_set.requests if path in waiting]
+    reported = {due.batch for due in verification.waiting(view)}
+    since += [fact.at for fact in view.facts(Collected) if fact.batch in reported]
     oldest = min(since, default=now)
     until = oldest + timedelta(days=ctx.settings.max_wait_days)
     if now >= until:

@@ -1,11 +1,17 @@
-"""The built-in tasks: every module of this package that defines `TASK`."""
+"""The built-in tasks: every module of this package that defines `TASK`; and what else is asked."""
 
 import pkgutil
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 
 from batch_action import tasks
+from batch_action.models.fact import Purpose
 from batch_action.tasks.task import Task
+from batch_action.tasks.verification import VERIFICATION
+
+ABOUT_FINDINGS: Mapping[Purpose, Task] = {"verification": VERIFICATION}
+"""What is asked about findings that are reported, by purpose of the request."""
 
 
 @cache

@@ -158,7 +158,7 @@ class WrittenFiles(ResponseModel):
 def to_response(
     answer: Any, *, task: str, security: frozenset[str], whole_file: frozenset[str]
 ) -> TaskResponse:
-    """Convert a validated answer with `findings`, with `files`, or with `verdict` and `summary`.
+    """Convert a validated answer with `findings`, `files`, `claims`, or `verdict` and `summary`.
 
     *security* and *whole_file* are categories. VALID with findings becomes UNCERTAIN.
     """
@@ -189,6 +189,7 @@ def to_response(
             if verdict
             else None
         ),
+        claims=tuple(claim.to_checked() for claim in getattr(answer, "claims", ())),
     )
 
 

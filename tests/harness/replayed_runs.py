@@ -139,7 +139,7 @@ originals = st.one_of(
         source=st.just("issue"),
         at=_moments,
     ),
-    st.builds(VerificationDue, fingerprint=_intents, batch=_batches, request=_ids),
+    st.builds(VerificationDue, fingerprint=_intents, batch=_batches, request=_ids, number=_numbers),
     st.builds(
         Verified,
         fingerprint=_intents,

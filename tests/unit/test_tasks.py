@@ -28,7 +28,7 @@ from batch_action.models.licenses import LicensePolicy
 from batch_action.requests import prompt
 from batch_action.selection.content import decode, parts_of, render_hunks
 from batch_action.tasks import license_check, registry
-from batch_action.tasks.registry import all_tasks
+from batch_action.tasks.registry import ABOUT_FINDINGS, all_tasks
 from batch_action.tasks.task import ContextNeeds, UnreadableAnswerError
 from tests.harness.batches import as_sent
 
@@ -481,7 +481,8 @@ class TestPrompts:
             "custom_verdict",
         }
         prompts = {path.stem for path in folder.glob("*.md")} - shared
-        assert {task.name.replace("-", "_") for task in TASKS} == prompts
+        asked = [*TASKS, *ABOUT_FINDINGS.values()]
+        assert {task.name.replace("-", "_") for task in asked} == prompts
         assert list(all_tasks()) == sorted(all_tasks())
         assert {"code-review", "security-scan"} <= set(all_tasks())
 

@@ -1,0 +1,79 @@
+"""Queries on a ledger about the verification of findings: what waits, what was asked, results."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import chain
+
+from batch_action.ledger import statistics
+from batch_action.ledger.view import UNCOUNTED_FAILURES, FailedRequest, LedgerView
+from batch_action.models.ledger import Collected, VerificationDue, Verified, Withdrawn
+from batch_action.models.verification import Verification
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_ORDER = (Verification.UNDECIDED, Verification.DISPUTED, Verification.CONFIRMED)
+"""Of two results of one moment the later one here counts."""
+
+
+def results(view: LedgerView) -> dict[str, Verification]:
+    """Return the newest result of each verified finding, by fingerprint."""
+    at = {fact.batch: fact.at for fact in view.facts(Collected)}
+    facts = sorted(
+        view.facts(Verified), key=lambda x: (at.get(x.batch, _NEVER), _ORDER.index(x.result))
+    )
+    return {fact.fingerprint: Verification(fact.result) for fact in facts}
+
+
+def states(view: LedgerView) -> dict[str, Verification]:
+    """Return the state of each finding that is, or was, to be verified, by fingerprint."""
+    due = {fact.fingerprint: Verification.UNCONFIRMED for fact in view.facts(VerificationDue)}
+    return due | results(view)
+
+
+def in_flight(view: LedgerView) -> frozenset[str]:
+    """Return the findings that a request is about whose answer is still to come."""
+    keys = (key.findings for key in view.in_flight if key.purpose == "verification")
+    return frozenset(chain.from_iterable(keys))
+
+
+def waiting(view: LedgerView) -> tuple[VerificationDue, ...]:
+    """Return for each open finding that waits to be asked where it was reported last.
+
+    Sorted by fingerprint. A finding that was fixed, closed, accepted or dismissed does not wait.
+    """
+    sent = {fact.batch: fact.created_at for fact, _ in view.sent_batches}
+    newest = {
+        fact.fingerprint: fact
+        for fact in sorted(
+            view.facts(VerificationDue), key=lambda x: (sent.get(x.batch, _NEVER), x.batch)
+        )
+    }
+    waits = (statistics.open_fingerprints(view) - results(view).keys()) - in_flight(view)
+    return tuple(newest[name] for name in sorted(newest.keys() & waits))
+
+
+def given_up(view: LedgerView, max_attempts: int) -> tuple[Verified, ...]:
+    """Return that findings are undecided whose request has failed too often, or was canceled."""
+    withdrawn = {fact.batch for fact in view.facts(Withdrawn)}
+    failures = Counter(
+        name
+        for failed in _failures(view)
+        if failed.kind not in UNCOUNTED_FAILURES
+        for name in failed.key.findings
+    )
+    pending = in_flight(view) | results(view).keys()
+    last = {
+        name: failed.sent.batch
+        for failed in sorted(_failures(view), key=lambda x: (x.sent.created_at, x.sent.batch))
+        for name in failed.key.findings
+        if failures[name] >= max_attempts or failed.sent.batch in withdrawn
+    }
+    return tuple(
+        Verified(fingerprint=name, batch=batch, result=Verification.UNDECIDED)
+        for name, batch in sorted(last.items())
+        if name not in pending
+    )
+
+
+def _failures(view: LedgerView) -> Iterator[FailedRequest]:
+    return (x for x in view.failed_requests if x.key.purpose == "verification")

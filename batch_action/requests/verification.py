@@ -1,0 +1,203 @@
+"""Requests that verify findings: one a file, with all its claims."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from batch_action.clients.git import GitRepo
+from batch_action.clients.secrets import mask
+from batch_action.config.settings import Settings
+from batch_action.context import RunContext
+from batch_action.findings.anchoring import SourceText, find_quotation
+from batch_action.ledger.view import LedgerView
+from batch_action.models.files import FilePart
+from batch_action.models.findings import FindingClaim
+from batch_action.models.ledger import RequestKey
+from batch_action.models.requests import Request, digest
+from batch_action.requests import packing, pricing, prompt
+from batch_action.requests.request_file import RequestFile
+from batch_action.selection.content import parts_of, read_text
+from batch_action.selection.paths import language_of
+from batch_action.syntax.neighborhoods import neighborhood
+from batch_action.tasks.verification import VERIFICATION
+from batch_action.text import format_ranges, numbers_in
+
+File = tuple[str, str]
+"""Path and blob."""
+
+
+def build_requests(
+    ctx: RunContext,
+    view: LedgerView,
+    head: str,
+    claims: Iterable[FindingClaim],
+    request_file: RequestFile,
+    model_max_tokens: int | None,
+) -> list[Request]:
+    """Write a request for each file with claims to disk, in the order of the paths.
+
+    A claim is not asked while its file is being reviewed again: the review may report it anew.
+    """
+    by_file: dict[File, list[FindingClaim]] = {}
+    for file, claim in _files_to_show(ctx.git, view, head, list(claims)):
+        by_file.setdefault(file, []).append(claim)
+    files, repository_id = sorted(by_file), ctx.github_context.repository_id
+    contents = dict(ctx.git.blobs(sorted({blob for _, blob in files})))
+    requests = []
+    for path, blob in files:
+        if blob not in contents:
+            continue
+        text = mask(read_text(contents[blob]), path)[0]
+        located = _locate(by_file[path, blob], blob, SourceText(text))
+        if located:
+            claimed = _ClaimedFile(path, blob, text, located)
+            key = _choose_key(ctx.settings, repository_id, view, claimed)
+            max_tokens = _max_tokens(view, key, model_max_tokens)
+            requests.append(_write_request(ctx.settings, claimed, key, request_file, max_tokens))
+    return [r for r in requests if r.size_bytes <= packing.MAX_REQUEST_BYTES]
+
+
+def _files_to_show(
+    git: GitRepo, view: LedgerView, head: str, claims: Sequence[FindingClaim]
+) -> Iterator[tuple[File, FindingClaim]]:
+    """Yield the file as it is at head, or was reviewed if it was only renamed, for each claim."""
+    if not claims:
+        return
+    tree = {entry.path: entry.blob for entry in git.tree(head)}
+    blobs = frozenset(tree.values())
+    for claim in claims:
+        path, blob = claim.anchor.path, claim.anchor.blob
+        now = tree.get(path)
+        if now == blob or (now is None and blob in blobs):
+            yield (path, blob), claim
+        elif now is not None and (path, now) in view.reviewed_files:
+            yield (path, now), claim
+
+
+def _locate(
+    claims: Iterable[FindingClaim], blob: str, source: SourceText
+) -> tuple[FindingClaim, ...]:
+    """Return the claims whose evidence is in this text, with its lines, in their order."""
+    located: list[FindingClaim] = []
+    for claim in claims:
+        anchor = claim.anchor
+        if anchor.blob != blob and not claim.raw.whole_file:
+            match = find_quotation(claim.raw.evidence, source, (anchor.start_line, anchor.end_line))
+            if match is None:
+                continue
+            anchor = replace(anchor, blob=blob, start_line=match.first, end_line=match.last)
+            claim = replace(claim, anchor=anchor, shown=None)  # noqa: PLW2901 - as it is now
+        located.append(claim)
+    return tuple(sorted(located, key=lambda x: (x.anchor.start_line, x.fingerprint)))
+
+
+@dataclass(frozen=True, slots=True)
+class _ClaimedFile:
+    """A file with the claims about it, located in the text that is shown."""
+
+    path: str
+    blob: str
+    text: str
+    """Masked as in reviews."""
+    claims: tuple[FindingClaim, ...]
+
+    def shown_lines(self) -> frozenset[int] | None:
+        """Return the lines that the reviews were shown and those around the claims; None: all."""
+        lines = self.text.removesuffix("\n").split("\n")
+        parts, shown = parts_of(self.text), set[int]()
+        for claim in self.claims:
+            first, last = claim.anchor.start_line, claim.anchor.end_line
+            shown.update(range(first, last + 1))
+            if not claim.raw.whole_file:
+                start, end = neighborhood(lines, first, last)
+                shown.update(range(start, end + 1))
+            if claim.shown:
+                shown |= numbers_in(claim.shown)
+                continue
+            for part in parts:
+                if part.start_line <= last and first <= part.end_line:
+                    shown.update(range(part.start_line, part.end_line + 1))
+        every = frozenset(range(1, len(lines) + 1))
+        return None if shown >= every else every & shown
+
+    def render(self) -> str:
+        """Return the user's message: the claims, then the file."""
+        claims = "".join(_claim_text(n, claim) for n, claim in enumerate(self.claims, 1))
+        lines = self.text.removesuffix("\n").count("\n") + 1
+        whole = FilePart(number=1, count=1, start_line=1, end_line=lines)
+        language = language_of(self.path, self.text)
+        shown = self.shown_lines()
+        return claims + prompt.file_element(self.path, language, self.text, whole, shown)
+
+
+def _claim_text(number: int, claim: FindingClaim) -> str:
+    anchor, raw = claim.anchor, claim.raw
+    lines = f"{anchor.start_line}-{anchor.end_line}"
+    parts = [raw.title, f"Severity: {raw.severity}", raw.evidence, raw.trigger, raw.explanation]
+    headings = ["Claim", "", "Quoted", "Trigger", "Explanation"]
+    text = "\n".join(
+        f"{heading}: {part}" if heading else part
+        for heading, part in zip(headings, parts, strict=True)
+        if part
+    )
+    return prompt.quoted_element("claim", f' number="{number}" lines="{lines}"', text)
+
+
+def _request_key(file: _ClaimedFile, *, repository_id: str, model: str, effort: str) -> RequestKey:
+    names = tuple(claim.fingerprint for claim in file.claims)
+    request_digest = digest(
+        repository_id,
+        VERIFICATION.name,
+        VERIFICATION.digest,
+        model,
+        effort,
+        file.path,
+        file.blob,
+        *names,
+    )
+    shown = file.shown_lines()
+    return RequestKey(
+        id=packing.custom_id(VERIFICATION.name, file.path, file.blob, request_digest),
+        path=file.path,
+        blob=file.blob,
+        shown=None if shown is None else format_ranges(shown),
+        purpose="verification",
+        findings=names,
+    )
+
+
+def _choose_key(
+    settings: Settings, repository_id: str, view: LedgerView, file: _ClaimedFile
+) -> RequestKey:
+    """Return the request key: for `fallback-model` after a refusal."""
+    key_of = partial(_request_key, file, repository_id=repository_id, effort=settings.effort)
+    key, fallback = key_of(model=settings.model), settings.fallback_model
+    if fallback and view.failures[key.id, "refused"]:
+        return replace(key_of(model=fallback), model=fallback)
+    return key
+
+
+def _max_tokens(view: LedgerView, key: RequestKey, limit: int | None) -> Callable[[int], int]:
+    """Return the function from input tokens to `max_tokens` of a request."""
+    truncations = view.failures[key.id, "truncated"]
+    return lambda tokens: prompt.max_answer_tokens(VERIFICATION, tokens, truncations, limit)
+
+
+def _write_request(
+    settings: Settings,
+    file: _ClaimedFile,
+    key: RequestKey,
+    request_file: RequestFile,
+    max_tokens_of: Callable[[int], int],
+) -> Request:
+    """Write the request; *max_tokens_of*: input tokens to `max_tokens`."""
+    text = file.render()
+    tokens = pricing.estimate_tokens(len(f"{VERIFICATION.prompt}{text}".encode()))
+    params = prompt.message_params(
+        VERIFICATION,
+        text,
+        model=key.model or settings.model,
+        effort=None if settings.effort == "none" else settings.effort,
+        max_tokens=max_tokens_of(tokens),
+    )
+    return request_file.add(key, params, tokens, is_excerpt=key.shown is not None)
