@@ -132,6 +132,30 @@ def numbers_in(ranges: str) -> frozenset[int]:
     return frozenset(n for start, end in spans for n in range(int(start), int(end) + 1))
 
 
+def json_pieces(value: object, indent: str = "") -> Iterator[str]:
+    """Yield the JSON of `format_json` in pieces; an iterator stands for the list of its items.
+
+    It yields them as JSON, so that a long list is never in memory as a whole.
+    """
+    inner = indent + "  "
+    match value:
+        case dict() if value:
+            before = f"{{\n{inner}"
+            for key, item in value.items():
+                yield f"{before}{json.dumps(key)}: "
+                yield from json_pieces(item, inner)
+                before = f",\n{inner}"
+            yield f"\n{indent}}}"
+        case Iterator():
+            before = f"[\n{inner}"
+            for item in value:
+                yield before + item
+                before = f",\n{inner}"
+            yield "[]" if before.startswith("[") else f"\n{indent}]"
+        case _:
+            yield format_json(value, indent)
+
+
 def format_json(value: object, indent: str = "") -> str:
     """Return JSON with each key, and each item of a list, on a line of its own.
 

@@ -216,17 +216,18 @@ class Runner:
         folder.mkdir(parents=True, exist_ok=True)
         ignore = folder / ".gitignore"
         if not ignore.exists() or ignore.is_symlink():
-            _replace(ignore, b"*\n")
+            _replace(ignore, [b"*\n"])
         self.chown_to_workspace_owner(folder)
         return folder
 
-    def write_result(self, name: str, data: bytes) -> str:
+    def write_result(self, name: str, pieces: Iterable[bytes]) -> str:
         """Write a result file and return its path relative to the workspace, for an output.
 
-        `name` has no folders. A link of that name is replaced, not followed.
+        `name` has no folders. A link of that name is replaced, not followed. A secret is hidden
+        where it is in one of the pieces.
         """
         path = self.results_folder() / Path(name).name
-        _replace(path, self._hide_bytes(data))
+        _replace(path, map(self._hide_bytes, pieces))
         self.chown_to_workspace_owner(path)
         return path.relative_to(self.workspace).as_posix()
 
@@ -258,10 +259,7 @@ class Runner:
         if place.is_symlink() or place.is_file():
             place.unlink()
         place.mkdir(exist_ok=True)
-        temporary = place / f".{uuid.uuid4().hex}"
-        with temporary.open("wb") as file:
-            file.writelines(self._hide_bytes(line) + b"\n" for line in lines)
-        temporary.replace(place / Path(name).name)
+        _replace(place / Path(name).name, (self._hide_bytes(line) + b"\n" for line in lines))
         self.chown_to_workspace_owner(place)
         return place.relative_to(self.workspace).as_posix()
 
@@ -382,11 +380,15 @@ def _append(path: Path, text: str) -> None:
         ) from None
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(path: Path, pieces: Iterable[bytes]) -> None:
     # Renaming over a link replaces the link; opening it would follow it.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.writelines(pieces)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_inputs(environ: Mapping[str, str]) -> dict[str, str]:

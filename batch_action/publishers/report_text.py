@@ -3,7 +3,7 @@
 Unless it says otherwise, a function returns Markdown in which text from outside is escaped.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -311,19 +311,21 @@ VERDICT_LABELS = {
 """In the order of the table: the worst first."""
 
 
-def format_table(head: Sequence[str], rows: Sequence[Sequence[str]], max_bytes: int) -> str:
+def format_table(head: Sequence[str], rows: Iterable[Sequence[str]], max_bytes: int) -> str:
     """Format a table of at most *max_bytes*, and count the missing rows; empty without rows."""
     lines: list[str] = []
+    missing = 0
     for row in rows:
-        line = f"| {' | '.join(map(breakable, row))} |"
+        line = "" if max_bytes < 0 else f"| {' | '.join(map(breakable, row))} |"
         max_bytes -= len(line.encode()) + 1
         if max_bytes < 0:
-            break
-        lines.append(line)
-    if not rows:
+            missing += 1
+        else:
+            lines.append(line)
+    if not lines and not missing:
         return ""
-    if len(lines) < len(rows):
-        lines += ["", f"… and {plural(len(rows) - len(lines), 'more row')}."]
+    if missing:
+        lines += ["", f"… and {plural(missing, 'more row')}."]
     return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *lines])
 
 
@@ -335,16 +337,16 @@ def format_findings(
 ) -> str:
     """Format a table of findings; *urls*: fingerprint to what a title links to."""
     links = urls or {}
-    rows = [format_table_row(s, report, links.get(s.tracked.fingerprint, "")) for s in statuses]
+    rows = (format_table_row(s, report, links.get(s.tracked.fingerprint, "")) for s in statuses)
     return format_table(FINDING_COLUMNS, rows, max_bytes)
 
 
 def format_file_statuses(statuses: FileStatuses, max_bytes: int) -> str:
     """Format every file with its status; files that were not reviewed come first."""
     order = sorted(statuses.entries, key=lambda entry: entry.status is FileStatus.REVIEWED)
-    rows = [
+    rows = (
         (_format_path(e.path), e.status.value, markdown(e.reason, MAX_CELL_CHARS)) for e in order
-    ]
+    )
     return format_table(("File", "Status", "Reason"), rows, max_bytes)
 
 
@@ -404,6 +406,11 @@ def load_environment() -> "Environment":
 def render_template(name: str, **values: object) -> str:
     """Render a template without newlines at its start and end."""
     return load_environment().get_template(name).render(values).strip("\n")
+
+
+def generate_template(name: str, **values: object) -> Iterator[str]:
+    """Render a template in pieces; a callable in it is called when its turn comes."""
+    return load_environment().get_template(name).generate(values)
 
 
 def describe_run(published: PublishResult, max_bytes: int) -> dict[str, object]:

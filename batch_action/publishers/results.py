@@ -7,8 +7,9 @@ forwarded.
 """
 
 import hashlib
+import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -34,7 +35,7 @@ from batch_action.models.ledger import Usage
 from batch_action.models.report import DestinationResult, FileStatus, PublishResult, RunReport
 from batch_action.models.verification import Verification
 from batch_action.publishers import links, report_text, suppressed
-from batch_action.text import format_json
+from batch_action.text import format_json, json_pieces
 
 SCHEMA: Final = "batch-action/results/1"
 FAILURE_SCHEMA: Final = "batch-action/failure/1"
@@ -313,8 +314,28 @@ def initial_result(
     )
 
 
-def build_results(published: PublishResult, at: datetime) -> Results:
-    """Build the results of a run; *at*: the time of the collect."""
+def encode_results(published: PublishResult, at: datetime) -> Iterator[bytes]:
+    """Encode the results of a run, like `encode`, in pieces of one finding or file.
+
+    There may be tens of thousands of them. *at*: the time of the collect.
+    """
+    report = published.report
+    whole = _build_results(published, at).model_dump(mode="json", by_alias=True)
+    findings = (_build_finding(status, report) for status in published.visible)
+    files = (FileRecord.model_validate(entry) for entry in report.file_statuses.entries)
+    indent = "\n" + 4 * " "
+    whole["findings"] = (
+        record.model_dump_json(indent=2, ensure_ascii=True).replace("\n", indent)
+        for record in findings
+    )
+    whole["file_statuses"]["files"] = (json.dumps(file.model_dump(mode="json")) for file in files)
+    for piece in json_pieces(whole):
+        yield piece.encode()
+    yield b"\n"
+
+
+def _build_results(published: PublishResult, at: datetime) -> Results:
+    """Build the results of a run without the lists of findings and files."""
     report, statuses = published.report, published.visible
     fields = {
         "schema": SCHEMA,
@@ -323,9 +344,9 @@ def build_results(published: PublishResult, at: datetime) -> Results:
             statuses, security_hidden=published.reconciliation.hides_security
         ),
         "counts": count_findings(statuses),
-        "findings": [_build_finding(status, report) for status in statuses],
+        "findings": (),
         "file_statuses": {
-            "files": report.file_statuses.entries,
+            "files": (),
             "skipped": dict(report.file_statuses.skipped),
             "suppressed": suppressed.count_all_suppressed(published),
             "held_back": [

@@ -19,7 +19,7 @@ NO_SIGNATURE = (
 
 def notify(ctx: RunContext, published: PublishResult) -> DestinationResult:
     """Post the results; a repeated post of the same run has the same `webhook-id`."""
-    body = results.encode(results.build_results(published, ctx.now()))
+    body = b"".join(results.encode_results(published, ctx.now()))
     return _send(ctx, results.build_id(published), body)
 
 

@@ -203,7 +203,7 @@ class TestCommands:
 
 class TestResults:
     def test_the_folder_ignores_itself(self, runner):
-        assert runner.write_result("findings.json", b"{}") == ".batch-action/findings.json"
+        assert runner.write_result("findings.json", [b"{}"]) == ".batch-action/findings.json"
         folder = runner.workspace / ".batch-action"
         assert (folder / ".gitignore").read_text() == "*\n"
         assert sorted(path.name for path in folder.iterdir()) == [".gitignore", "findings.json"]
@@ -212,7 +212,7 @@ class TestResults:
         (tmp_path / "elsewhere").mkdir()
         (runner.workspace / ".batch-action").symlink_to(tmp_path / "elsewhere")
         with pytest.raises(ConfigError, match="is no folder"):
-            runner.write_result("x", b"")
+            runner.write_result("x", [b""])
 
     def test_links_inside_are_replaced(self, runner, tmp_path):
         victim = tmp_path / "victim"
@@ -221,16 +221,33 @@ class TestResults:
         folder.mkdir()
         for name in (".gitignore", "findings.json"):
             (folder / name).symlink_to(victim)
-        runner.write_result("findings.json", b"{}")
+        runner.write_result("findings.json", [b"{}"])
         assert victim.read_text() == "keep"
         assert (folder / "findings.json").read_bytes() == b"{}"
+
+    def test_secrets_are_hidden_in_each_piece(self, runner):
+        runner.mask("topsecret")
+        runner.write_result("a.json", (b"[%s]" % name for name in (b"topsecret", b"a topsecret")))
+        assert (runner.workspace / ".batch-action/a.json").read_bytes() == b"[***][a ***]"
+
+    def test_a_file_that_cannot_be_written_whole_leaves_the_one_before(self, runner):
+        def pieces():
+            yield b"half"
+            raise OSError
+
+        runner.write_result("a.json", [b"whole"])
+        with pytest.raises(OSError):  # noqa: PT011 - it has no message
+            runner.write_result("a.json", pieces())
+        files = (runner.workspace / ".batch-action").iterdir()
+        assert sorted(path.name for path in files) == [".gitignore", "a.json"]
+        assert (runner.workspace / ".batch-action/a.json").read_bytes() == b"whole"
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
     def test_everything_belongs_to_the_owner_of_the_workspace(self, runner, tmp_path):
         outside = tmp_path / "outside"
         outside.write_text("mine")
         os.chown(runner.workspace, NOBODY, NOBODY)
-        runner.write_result("findings.json", b"{}")
+        runner.write_result("findings.json", [b"{}"])
         folder = runner.workspace / ".batch-action"
         (folder / "deep").mkdir()
         (folder / "deep" / "link").symlink_to(outside)

@@ -81,7 +81,7 @@ def texts_of_all_destinations(**fields) -> dict[str, str]:
     return {
         "issue": draft.body,
         "issue-per-finding": finding_issue.render_body(status, None, report()),
-        "files": render_document(whole),
+        "files": "".join(render_document(whole)),
         "summary": job_summary.render_collected(whole, running=()),
         "inline": review_comments.minimized(
             status.tracked, review_comments.render(status.tracked, status.finding, suggestion=None)

@@ -53,7 +53,7 @@ CONTEXT = GitHubContext(
 
 
 def results_json(whole) -> dict:
-    return json.loads(results.encode(results.build_results(whole, AT)))
+    return json.loads(b"".join(results.encode_results(whole, AT)))
 
 
 def failure_json(error: BatchActionError) -> dict:
@@ -146,7 +146,7 @@ def test_hostile_text_is_preserved_as_data(text):
         generated=(generated(text, text),),
         refused=(refused(text, text),),
     )
-    data = results.encode(results.build_results(whole, AT))
+    data = b"".join(results.encode_results(whole, AT))
     assert data.isascii()
     json.loads(data)
 

@@ -20,7 +20,7 @@ from batch_action.publishers.draft_pr import render as draft
 from batch_action.publishers.files.publisher import render_document
 from batch_action.publishers.issue import render as issue
 from batch_action.publishers.pull_request import render as review
-from batch_action.publishers.results import build_results, encode
+from batch_action.publishers.results import encode_results
 from tests.harness.reports import (
     finding_status,
     held_back,
@@ -66,7 +66,7 @@ def in_review(whole: PublishResult) -> str:
 
 
 def in_results(whole: PublishResult) -> str:
-    return encode(build_results(whole, datetime.now(UTC))).decode()
+    return b"".join(encode_results(whole, datetime.now(UTC))).decode()
 
 
 PAGES: Mapping[str, Callable[[PublishResult], str]] = {
@@ -76,7 +76,7 @@ PAGES: Mapping[str, Callable[[PublishResult], str]] = {
     "job summary without `summary`": lambda whole: job_summary.render_suppressed(
         whole, has_alerts=False
     ),
-    "report.md": render_document,
+    "report.md": lambda whole: "".join(render_document(whole)),
     "results.json": in_results,
     "slack": lambda whole: json.dumps(slack.build_message(whole, {})),
     "console": lambda whole: "\n".join(

@@ -20,7 +20,7 @@ from batch_action.publishers.issue import render as issue
 from batch_action.publishers.issue_per_finding import render as finding_issue
 from batch_action.publishers.pull_request import render as review
 from batch_action.publishers.pull_request import review_comments
-from batch_action.publishers.results import build_results, encode
+from batch_action.publishers.results import encode_results
 from batch_action.publishers.sarif import document, reader, texts
 from tests.harness.hostile_text import TEXTS, assert_inert
 from tests.harness.reports import finding_status, published, publisher_options, report
@@ -72,7 +72,7 @@ def in_sarif(whole: PublishResult) -> str:
 
 
 def in_results(whole: PublishResult) -> str:
-    return encode(build_results(whole, datetime(2026, 3, 2, tzinfo=UTC))).decode()
+    return b"".join(encode_results(whole, datetime(2026, 3, 2, tzinfo=UTC))).decode()
 
 
 def in_annotations(whole: PublishResult) -> str:
@@ -93,7 +93,7 @@ DESTINATIONS: Mapping[str, Callable[[PublishResult], str]] = {
     "pr-review on lines": in_comment,
     "sarif": in_sarif,
     "summary": lambda whole: job_summary.render_collected(whole, running=()),
-    "report.md": render_document,
+    "report.md": lambda whole: "".join(render_document(whole)),
     "results.json and webhook": in_results,
     "annotations": in_annotations,
     "slack": in_slack,

@@ -202,7 +202,7 @@ class DraftPullRequestPublisher:
         before = {paths[blob]: decode(data) for blob, data in ctx.git.blobs(list(paths))}
         name = f"{ctx.task.name}.patch"
         patch_path = ctx.runner.write_result(
-            name, render_patch(files, before).encode("utf-8", "replace")
+            name, [render_patch(files, before).encode("utf-8", "replace")]
         )
         note = f"{error} {plural(len(files), 'file')} are in {patch_path} instead."
         return DestinationResult(destination=DESTINATION, action="refused", note=note)

@@ -1,7 +1,7 @@
 """The destination `files`: results, a report and generated files in the workspace."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from batch_action.batches import generated_files
 from batch_action.context import RunContext
@@ -10,10 +10,7 @@ from batch_action.escape import html_code
 from batch_action.models.findings import FindingState, FindingStatus, GeneratedFile
 from batch_action.models.report import DestinationResult, PublishResult
 from batch_action.publishers import finding_block, report_text, suppressed
-from batch_action.publishers.report_text import (
-    render_template,
-)
-from batch_action.publishers.results import build_results, encode
+from batch_action.publishers.results import encode_results
 from batch_action.text import shorten_path
 
 DESTINATION = "files"
@@ -61,35 +58,35 @@ def _quote_name(side: str, path: str) -> str:
     return f'"{side}{quoted}"'
 
 
-def render_document(published: PublishResult) -> str:
-    """Render `report.md`: headline, table, findings, verdicts, generated files, statuses, cost."""
-    report = published.report
+def render_document(published: PublishResult) -> Iterator[str]:
+    """Render `report.md`: headline, table, findings, verdicts, generated files, statuses, cost.
+
+    In pieces of at most one finding: there may be tens of thousands of them.
+    """
+    report, blocks = published.report, published.reconciliation.blocks
+
+    def block(status: FindingStatus) -> str:
+        # As in another destination, or from this run.
+        existing = blocks.get(status.tracked.fingerprint, "")
+        return finding_block.render_text(status, existing, report)
+
     statuses = published.visible
     open_statuses = [s for s in statuses if s.tracked.is_reported]
-    return render_template(
+    yield from report_text.generate_template(
         "files/document.md.j2",
         **report_text.describe_run(published, MAX_TABLE_BYTES),
         suppressed=suppressed.render(published, MAX_TABLE_BYTES),
         table=report_text.format_findings(open_statuses, report, MAX_TABLE_BYTES),
-        findings=_render_blocks(
-            [s for s in open_statuses if not s.tracked.pre_existing], published
-        ),
-        older=_render_blocks([s for s in open_statuses if s.tracked.pre_existing], published),
-        disputed=_render_blocks([s for s in statuses if s.tracked.is_disputed], published),
+        block=block,
+        findings=[s for s in open_statuses if not s.tracked.pre_existing],
+        older=[s for s in open_statuses if s.tracked.pre_existing],
+        disputed=[s for s in statuses if s.tracked.is_disputed],
         fixed=_format_lines(
             s for s in statuses if s.tracked.state is FindingState.FIXED and s.changed
         ),
         footer=" · ".join(report_text.format_provenance(report, with_commit=report.is_on_github)),
     )
-
-
-def _render_blocks(statuses: Sequence[FindingStatus], published: PublishResult) -> str:
-    """Render each finding: as in another destination, or from this run."""
-    blocks = published.reconciliation.blocks
-    return "\n\n".join(
-        finding_block.render_text(s, blocks.get(s.tracked.fingerprint, ""), published.report)
-        for s in statuses
-    )
+    yield "\n"
 
 
 def _format_lines(statuses: Iterable[FindingStatus]) -> list[str]:
@@ -107,9 +104,9 @@ def notify(ctx: RunContext, published: PublishResult) -> DestinationResult:
     Raises ConfigError: when the workspace cannot be written to.
     """
     try:
-        results = encode(build_results(published, ctx.now()))
+        results = encode_results(published, ctx.now())
         results_path = ctx.runner.write_result(f"{ctx.output_name('results')}.json", results)
-        document = f"{render_document(published)}\n".encode()
+        document = (piece.encode() for piece in render_document(published))
         document_path = ctx.runner.write_result(f"{ctx.output_name('report')}.md", document)
         written = [results_path, document_path]
         if published.report.generated:

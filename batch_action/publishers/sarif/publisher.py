@@ -141,7 +141,7 @@ class SarifPublisher:
         """Write the SARIF file and return its path; empty when that failed."""
         name = f"{task_slug(report.task, report.state_key)}.sarif"
         try:
-            path = self.ctx.runner.write_result(name, draft.data)
+            path = self.ctx.runner.write_result(name, [draft.data])
         except (ConfigError, OSError) as error:
             self.ctx.warn(f"The SARIF file could not be written: {error}")
             return ""
