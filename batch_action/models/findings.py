@@ -240,8 +240,8 @@ class TrackedFinding:
         return is_open and self.verification is Verification.DISPUTED and not self.security
 
     @property
-    def is_reported(self) -> bool:
-        """Whether it is reported as open: neither closed nor listed apart as disputed."""
+    def counts_as_open(self) -> bool:
+        """Whether it counts as an open finding: neither closed nor listed apart as disputed."""
         return self.state in OPEN_STATES and not self.is_disputed
 
 

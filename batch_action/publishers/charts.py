@@ -21,7 +21,7 @@ AXIS_MARGIN = 1.1
 
 def render_severity_chart(statuses: Iterable[FindingStatus]) -> str:
     """Render a pie of the open findings by severity; empty when nothing is open."""
-    open_severities = [s.tracked.severity for s in statuses if s.tracked.is_reported]
+    open_severities = [s.tracked.severity for s in statuses if s.tracked.counts_as_open]
     counts = {s: open_severities.count(s) for s in Severity if s in open_severities}
     if not counts:
         return ""

@@ -271,7 +271,7 @@ def build_sections(
             and not block.tracked.is_disputed
         )
 
-    older = sum(s.tracked.pre_existing and s.tracked.is_reported for s in statuses)
+    older = sum(s.tracked.pre_existing and s.tracked.counts_as_open for s in statuses)
     disputed = [s for s in statuses if s.tracked.is_disputed]
     sections = [
         Section(summary="", blocks=join(*OPEN_STATES, pre_existing=False)),

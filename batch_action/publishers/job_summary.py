@@ -141,7 +141,7 @@ def render_collected(
 def _collected_values(published: PublishResult) -> dict[str, object]:
     report, statuses = published.report, published.visible
     changed = [s for s in statuses if s.changed]
-    older = [s for s in statuses if not s.changed and s.tracked.is_reported]
+    older = [s for s in statuses if not s.changed and s.tracked.counts_as_open]
     severities = charts.render_severity_chart(statuses)
     costs = charts.render_cost_chart(report.spending.cost) if report.spending else ""
     return {

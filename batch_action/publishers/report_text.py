@@ -32,6 +32,7 @@ from batch_action.models.report import (
     SavingsByPeriod,
     Spending,
 )
+from batch_action.models.verification import Verification
 from batch_action.publishers.links import format_link, link_lines
 from batch_action.publishers.markers import MAX_TITLE_CHARS
 from batch_action.text import format_dollars, plural, shorten_path
@@ -75,7 +76,7 @@ def format_headline(statuses: Sequence[FindingStatus], *, security_hidden: bool)
     *security_hidden*: security findings are left out of *statuses*, so the sentence does not
     claim that nothing is open.
     """
-    open_findings = [s.tracked for s in statuses if s.tracked.is_reported]
+    open_findings = [s.tracked for s in statuses if s.tracked.counts_as_open]
     disputed = sum(s.tracked.is_disputed for s in statuses)
     nothing = "Nothing open that may be shown here" if security_hidden else "Nothing open"
     counts = [
@@ -254,6 +255,15 @@ def format_verification(tracked: TrackedFinding) -> str:
     return tracked.verification.value
 
 
+def format_results(statuses: Iterable[FindingStatus]) -> str:
+    """Format `Verified in this run: 5 confirmed, 1 disputed`; empty when no result came in."""
+    results = [s.verified.result for s in statuses if s.verified]
+    counts = ", ".join(
+        f"{results.count(result)} {result.value}" for result in Verification if result in results
+    )
+    return f"Verified in this run: {counts}." if counts else ""
+
+
 def format_note(status: FindingStatus) -> str:
     """Format the note about the state, or the reason that an ignore comment in the code gives."""
     return markdown_with_commits(status.note or status.tracked.ignore_reason, MAX_STATE_NOTE_CHARS)
@@ -422,6 +432,7 @@ def describe_run(published: PublishResult, max_bytes: int) -> dict[str, object]:
             published.visible, security_hidden=published.reconciliation.hides_security
         ),
         "security_hidden": published.reconciliation.hides_security,
+        "verified": format_results(published.visible),
         "destinations": [format_destination(result) for result in published.results],
         "file_verdicts": format_file_verdicts(report, max_bytes),
         "generated": format_generated_files(report, max_bytes),

@@ -290,7 +290,7 @@ def count_findings(statuses: Iterable[FindingStatus]) -> FindingCounts:
         new=changed[FindingState.NEW],
         fixed=changed[FindingState.FIXED],
         back=changed[FindingState.BACK],
-        open=sum(s.tracked.is_reported for s in statuses),
+        open=sum(s.tracked.counts_as_open for s in statuses),
         disputed=sum(s.tracked.is_disputed for s in statuses),
         dismissed=total[FindingState.DISMISSED],
         ignored=total[FindingState.IGNORED],

@@ -215,7 +215,7 @@ def _filter_of(tracked: TrackedFinding) -> str:
         return "dismissed"
     if tracked.is_disputed:
         return "disputed"
-    return "pre-existing" if tracked.pre_existing and tracked.is_reported else ""
+    return "pre-existing" if tracked.pre_existing and tracked.counts_as_open else ""
 
 
 def render(published: PublishResult, max_bytes: int) -> str:

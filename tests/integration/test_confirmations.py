@@ -127,6 +127,9 @@ def test_a_confirmation_of_a_pull_request_is_taken_over_by_the_branch(
     pull.comment("/batch confirm", by="guest", below=second)
     assert pull.collect().exit == 0
     assert pull.summary.count(BY_OCTO) == 1
+    lines = [comment.body.partition("\n")[0] for comment in pull.inline]
+    assert lines[0] == f"**C{BY_OCTO[1:]}.**"
+    assert lines[1].startswith("<!-- batch-action:finding ")
     workflow.inputs["report"] = "issue, pr-review"
     pull.merge()
     assert pull.collect().exit == 0

@@ -16,12 +16,23 @@ from batch_action.models.findings import (
     FindingState,
     PublishedState,
     Reconciliation,
+    Severity,
 )
-from batch_action.models.policy import FindingPolicy
+from batch_action.models.policy import FindingPolicy, VerificationPolicy
 from batch_action.models.report import DestinationResult, FileStatuses, RunReport
+from batch_action.models.verification import Verification, VerificationResult
 from batch_action.publishers.sarif import publisher as sarif
 from tests.harness.contexts import context_of
-from tests.harness.destinations import BUG, FAR, OK, TASK, reconcile_state, review, states_of
+from tests.harness.destinations import (
+    BUG,
+    FAR,
+    NOT_VERIFIED,
+    OK,
+    TASK,
+    reconcile_state,
+    review,
+    states_of,
+)
 from tests.harness.sarif_schema import schema_errors
 from tests.harness.workflow import BAD, GOOD, WORSE, WorkflowHarness
 
@@ -73,6 +84,7 @@ class CodeScanningHarness:
         token: str | None = None,
         pull_request: int | None = None,
         meanwhile: Any = None,
+        verification: VerificationPolicy = NOT_VERIFIED,
         **fields: Any,
     ) -> tuple[Reconciliation, DestinationResult]:
         """Publish a run: read the state, reconcile, publish."""
@@ -85,6 +97,7 @@ class CodeScanningHarness:
             batches = (f"msgbatch_{self.runs}",)
             policy = FindingPolicy(
                 dismissed=self.dismissed,
+                verification=verification,
                 republished=not set(state.batches).isdisjoint(batches),
             )
             reconciled = reconcile_state(state, batch_answers, policy, ctx.git)
@@ -223,6 +236,32 @@ def test_publishing_the_same_run_twice_changes_nothing(harness: CodeScanningHarn
     assert harness.workflow.writes == before
     if harness.workflow.github_repository.returns_full_sarif:
         assert states_of(reconciled) == [FindingState.NEW]
+
+
+def test_a_disputed_alert_keeps_its_level_and_its_reason(harness: CodeScanningHarness):
+    def published(batch_answers: BatchAnswers, **known) -> tuple[Reconciliation, str, int]:
+        policy = VerificationPolicy(severity=Severity.HIGH, **known)
+        reconciled, _ = harness.publish(batch_answers, verification=policy)
+        alert = harness.workflow.github_repository.alerts[1]
+        assert (alert["state"], alert["rule"]["severity"]) == ("open", "error")
+        return reconciled, alert["most_recent_instance"]["message"]["text"], harness.uploads
+
+    reconciled, text, _ = published(harness.review("a.py"))
+    name = reconciled.statuses[0].tracked.fingerprint
+    assert text.endswith(", unconfirmed)")
+    disputed = VerificationResult(
+        fingerprint=name, result=Verification.DISPUTED, reason="Nobody passes [x](y) there"
+    )
+    known = {name: Verification.DISPUTED}
+    _, text, _ = published(harness.review(), recorded=known, results={name: disputed})
+    assert "Disputed by a second request: Nobody passes [x] (y) there. (Finding" in text
+    assert text.endswith(", disputed)")
+    harness.workflow.commit({"a.py": "import os\n" + BUG + FAR})
+    reconciled, text, uploads = published(harness.review(), recorded=known)
+    assert text.count("Nobody passes") == 1
+    assert text.endswith(", disputed)")
+    assert "Nobody passes" in harness.read_state().blocks[name]
+    assert published(harness.review(), recorded=known)[2] == uploads
 
 
 def test_a_late_older_batch_overwrites_nothing(harness: CodeScanningHarness):

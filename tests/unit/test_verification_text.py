@@ -206,6 +206,18 @@ def test_counts_and_the_code_scanning_level() -> None:
     ]
 
 
+def test_a_run_says_what_came_in() -> None:
+    whole = published(
+        verified(Verification.DISPUTED),
+        verified(Verification.CONFIRMED, state=FindingState.FIXED),
+        verified(Verification.DISPUTED, security=True),
+    )
+    line = "Verified in this run: 1 confirmed, 2 disputed.\n"
+    assert line in DESTINATIONS["report.md"](whole)
+    assert line in DESTINATIONS["summary"](whole)
+    assert "Verified in" not in DESTINATIONS["summary"](published(finding_status(1)))
+
+
 # The reason
 
 

@@ -71,7 +71,7 @@ def render_document(published: PublishResult) -> Iterator[str]:
         return finding_block.render_text(status, existing, report)
 
     statuses = published.visible
-    open_statuses = [s for s in statuses if s.tracked.is_reported]
+    open_statuses = [s for s in statuses if s.tracked.counts_as_open]
     yield from report_text.generate_template(
         "files/document.md.j2",
         **report_text.describe_run(published, MAX_TABLE_BYTES),

@@ -109,7 +109,7 @@ def render(
     ordered, max_findings = _order(statuses, report), options.max_findings
     if reconciliation.baselined:
         max_findings = min(max_findings, first_run.SHOWN)
-    open_count = sum(s.tracked.is_reported for s in ordered)
+    open_count = sum(s.tracked.counts_as_open for s in ordered)
     texts = {**reconciliation.blocks, **(state.blocks if state else {})}
     blocks = finding_block.render_blocks(
         ordered, texts, report, max_block_chars=MAX_BLOCK_CHARS, ticked=ticked
@@ -133,7 +133,7 @@ def render(
 
     frame = render_body([], 0, open_count)
     in_body, overflow = _split_blocks(blocks, open_count, max_findings, frame)
-    open_overflow = sum(block.tracked.is_reported for block in overflow)
+    open_overflow = sum(block.tracked.counts_as_open for block in overflow)
     return IssueDraft(
         title=format_title(report),
         body=render_body(in_body, len(overflow), open_overflow),
@@ -176,7 +176,7 @@ def _body_fields(
 ) -> dict[str, Any]:
     """Return the fields of the template that do not depend on the blocks."""
     hides_security = reconciliation.hides_security
-    listed = [s for s in ordered if s.tracked.is_reported]
+    listed = [s for s in ordered if s.tracked.counts_as_open]
     if not reconciliation.baselined:
         listed = listed[:max_findings]
     return {
@@ -204,7 +204,7 @@ def _keep_reported_states(
 
 def _order(statuses: Sequence[FindingStatus], report: RunReport) -> list[FindingStatus]:
     """Order open findings, the pre-existing ones last, before disputed and closed ones."""
-    open_statuses = [s for s in statuses if s.tracked.is_reported]
+    open_statuses = [s for s in statuses if s.tracked.counts_as_open]
     return [
         *sorted(open_statuses, key=lambda s: s.tracked.pre_existing),
         *(s for s in statuses if s.tracked.is_disputed),

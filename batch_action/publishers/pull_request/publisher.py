@@ -188,7 +188,7 @@ class PullRequestPublisher:
             tracked.fingerprint in self.inline_comments
             or tracked.fingerprint in self._summary_findings()
         )
-        return not (is_posted or tracked.pre_existing) and tracked.is_reported
+        return not (is_posted or tracked.pre_existing) and tracked.counts_as_open
 
     def _post_review(self, statuses: Sequence[FindingStatus], report: RunReport) -> bool:
         """Post one review with the new findings on lines of the diff; return whether it has any.

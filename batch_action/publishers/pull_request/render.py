@@ -182,7 +182,7 @@ def render(
     *state*: that of the summary before it; *max_findings*: how many are shown in full.
     """
     statuses = [set_dates(s, report) for s in reconciled.visible]
-    open_statuses = [s for s in statuses if s.tracked.is_reported]
+    open_statuses = [s for s in statuses if s.tracked.counts_as_open]
     open_statuses.sort(key=lambda s: s.tracked.pre_existing)
     disputed = [s for s in statuses if s.tracked.is_disputed]
     closed = [s for s in statuses if s.tracked.state not in OPEN_STATES]
