@@ -1,6 +1,7 @@
 """Made-up git repositories: Python, JavaScript and TypeScript, and a commit that changes each file.
 
-The content is the same in each run; its words, lines and indentation are those of ordinary code.
+The content is the same in each run; it parses, and its words, lines and indentation are those of
+ordinary code.
 """
 
 import random
@@ -12,7 +13,7 @@ from pathlib import Path
 SIZES = range(2_000, 20_001)
 """Bytes of a file."""
 VOCABULARY = (
-    "account address amount batch buffer cache client column config count customer data default"
+    "account address amount batch buffer cache client column config count customer data deadline"
     " delta detail element entry error event field file filter format group handler header index"
     " input item key label layout length level limit line list manager message method model name"
     " node number object offset option order output page parent path pattern person position price"
@@ -117,8 +118,15 @@ def _script(source: random.Random) -> str:
 
 
 def _changed(lines: list[str], path: str, source: random.Random) -> list[str]:
-    """Return the lines with some replaced and some added, in three places."""
-    changed, function = list(lines), _python if path.endswith(".py") else _script
-    for at in sorted(source.sample(range(len(changed)), 3), reverse=True):
-        changed[at : at + 1] = function(source).splitlines(keepends=True)[:2]
+    """Return the lines with two statements replaced by two each, and a function added."""
+    is_python = path.endswith(".py")
+    function, indent, start = (_python, 8, "def ") if is_python else (_script, 4, "// ")
+    inner = [at for at, line in enumerate(lines) if line.startswith(" " * indent)]
+    starts = [at for at, line in enumerate(lines) if line.startswith(start)]
+    changed, added = list(lines), source.choice(starts)
+    for at in sorted([added, *source.sample(inner, 2)], reverse=True):
+        if at == added:
+            changed[at:at] = function(source).splitlines(keepends=True)
+        else:
+            changed[at : at + 1] = [lines[other] for other in source.choices(inner, k=2)]
     return changed
