@@ -82,16 +82,16 @@ class FileText:
 
     def render(self, part: FilePart) -> tuple[str, set[int] | None]:
         """Return the request about this part, and what it shows around the changes; None: all."""
-        whole = prompt.user_text(self.file, part)
+        text_of = prompt.PartText(self.file, part)
+        whole = text_of.render()
         if self.mode == "file" or not self.file.hunks:
             return whole, None
         size = len(whole.encode())
         share = MIN_SAVING if self.mode == "auto" else 0.0
         allowed = size - max(MIN_SAVED_BYTES, share * (size + self.system_bytes))
-        least = prompt.user_text(self.file, part, self._changed)
-        if len(least.encode()) > allowed:
+        if len(text_of.render(self._changed).encode()) > allowed:
             return whole, None  # No need to parse it.
-        text = prompt.user_text(self.file, part, self._shown)
+        text = text_of.render(self._shown)
         return (text, self._around_changes) if len(text.encode()) <= allowed else (whole, None)
 
     @cached_property

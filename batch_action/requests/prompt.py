@@ -1,15 +1,18 @@
 """Message params of one request: the shared instructions first, the file last."""
 
 from collections.abc import Collection, Iterable, Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from html import escape
 from operator import add
 from typing import Any
 
 from batch_action.models.files import ContextFile, FilePart, RelatedFile, SourceFile
 from batch_action.tasks.task import Task
+from batch_action.text import runs
 
-LINE_BREAKS = str.maketrans(dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
+_LINE_BREAKS = "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+LINE_BREAKS = str.maketrans(dict.fromkeys(_LINE_BREAKS, " "))
 """Characters that a model may read as the end of a line although git does not. They become spaces,
 so that no text can leave its numbered line."""
 
@@ -44,43 +47,72 @@ LEFT_OUT = "…"
 
 
 def user_text(file: SourceFile, part: FilePart, shown: Collection[int] | None = None) -> str:
-    """Return the file's hints, its changed hunks, its context files, and its numbered lines.
+    """Return the text of one request; see `PartText`."""
+    return PartText(file, part).render(shown)
 
-    Every source line starts with its number, every hunk line with its sign and every other line
-    with an angle bracket, so that nothing in a file can look like the end of its element.
 
-    Args:
-        file: the file.
-        part: the lines that are reviewed.
-        shown: the numbers of those that are shown; None: all of them.
-    """
-    change = ""
-    if file.diff:
-        change = (
-            f'<change path="{_name(file.path)}" status="{file.status}">\n'
-            f"{_without_line_breaks(file.diff).rstrip()}\n</change>\n"
+@dataclass(frozen=True)
+class FileElement:
+    """The numbered lines of a part of a file."""
+
+    path: str
+    language: str
+    text: str
+    part: FilePart
+
+    def render(self, shown: Collection[int] | None = None) -> str:
+        """Return the element with the lines of these numbers; None: with all of them."""
+        part = self.part
+        note = "" if part.count == 1 else f' part="{part.number} of {part.count}"'
+        note += "" if shown is None else ' complete="no"'
+        return (
+            f'<file path="{_name(self.path)}" language="{escape(self.language)}" '
+            f'first-line="{part.start_line}" last-line="{part.end_line}"{note}>\n'
+            f"{_join(self._numbered, part.start_line, shown)}\n</file>"
         )
-    return (
-        "".join(_hint(name, text) for name, text in file.hints)
-        + change
-        + "".join(_context_file(context_file) for context_file in file.context_files)
-        + related_text(file.related)
-        + file_element(file.path, file.language, file.text, part, shown)
-    )
+
+    @cached_property
+    def _numbered(self) -> Sequence[str]:
+        part = self.part
+        return _number(self.text.split("\n")[part.start_line - 1 : part.end_line], part.start_line)
 
 
-def file_element(
-    path: str, language: str, text: str, part: FilePart, shown: Collection[int] | None = None
-) -> str:
-    """Return the numbered lines of a part of a file; *shown*: the numbers of those to show."""
-    lines = text.split("\n")[part.start_line - 1 : part.end_line]
-    note = "" if part.count == 1 else f' part="{part.number} of {part.count}"'
-    note += "" if shown is None else ' complete="no"'
-    return (
-        f'<file path="{_name(path)}" language="{escape(language)}" '
-        f'first-line="{part.start_line}" last-line="{part.end_line}"{note}>\n'
-        f"{_numbered(lines, part.start_line, shown)}\n</file>"
-    )
+@dataclass(frozen=True)
+class PartText:
+    """What the request about a part of a file says, whole or with some of its lines.
+
+    That is the file's hints, its changed hunks, its context files, and its numbered lines. Every
+    source line starts with its number, every hunk line with its sign and every other line with an
+    angle bracket, so that nothing in a file can look like the end of its element.
+    """
+
+    file: SourceFile
+    part: FilePart
+    """The lines that are reviewed."""
+
+    def render(self, shown: Collection[int] | None = None) -> str:
+        """Return the text with the lines of these numbers; None: with all of them."""
+        return self._before + self._element.render(shown)
+
+    @cached_property
+    def _element(self) -> FileElement:
+        return FileElement(self.file.path, self.file.language, self.file.text, self.part)
+
+    @cached_property
+    def _before(self) -> str:
+        """All that comes before the lines."""
+        file, change = self.file, ""
+        if file.diff:
+            change = (
+                f'<change path="{_name(file.path)}" status="{file.status}">\n'
+                f"{_without_line_breaks(file.diff).rstrip()}\n</change>\n"
+            )
+        return (
+            "".join(_hint(name, text) for name, text in file.hints)
+            + change
+            + "".join(_context_file(context_file) for context_file in file.context_files)
+            + related_text(file.related)
+        )
 
 
 def _hint(name: str, text: str) -> str:
@@ -95,9 +127,9 @@ def quoted_element(name: str, attributes: str, text: str) -> str:
 
 def _context_file(file: ContextFile) -> str:
     note = "" if file.complete else ' complete="no"'
-    lines = file.text.removesuffix("\n").split("\n")
+    lines = _join(_number(file.text.removesuffix("\n").split("\n"), 1), 1)
     element = file.kind
-    return f'<{element} path="{_name(file.path)}"{note}>\n{_numbered(lines, 1)}\n</{element}>\n'
+    return f'<{element} path="{_name(file.path)}"{note}>\n{lines}\n</{element}>\n'
 
 
 def related_text(files: Iterable[RelatedFile]) -> str:
@@ -116,24 +148,35 @@ def _related_file(file: RelatedFile) -> str:
     return f'<related path="{_name(file.path)}">\n' + "\n".join(shown) + "\n</related>\n"
 
 
-def _numbered(lines: Sequence[str], start: int, shown: Collection[int] | None = None) -> str:
-    """Number the lines; of a long gap, such as a notebook's outputs, the first lines are shown."""
-    width, text = len(str(start + len(lines) - 1)), "\n".join(lines)
+def _number(lines: Sequence[str], start: int) -> list[str]:
+    """Number the lines; those of a long gap, such as a notebook's outputs, are empty."""
+    width, text, count = len(str(start + len(lines) - 1)), "\n".join(lines), len(lines)
+    prefixes = _line_prefixes(width)[start : start + count]
+    if len(prefixes) < count:
+        prefixes = [f"{number:>{width}}| " for number in range(start, start + count)]
     texts = lines
     if _has_line_breaks(text):
         texts = [_without_line_breaks(line.rstrip(chr(13))) for line in lines]
-    elif shown is None and _GAP not in f"\n{text}\n":
-        prefixes = _line_prefixes(width)[start : start + len(lines)]
-        if len(prefixes) == len(lines):
-            return "\n".join(map(add, prefixes, lines))
-    numbered: list[str] = []
-    for index, line in enumerate(lines):
-        if shown is not None and start + index not in shown:
-            if not numbered or numbered[-1] != LEFT_OUT:
-                numbered.append(LEFT_OUT)
-        elif line or index < MAX_GAP or any(lines[index - MAX_GAP : index]):
-            numbered.append(f"{start + index:>{width}}| {texts[index]}")
-    return "\n".join(numbered)
+    numbered = list(map(add, prefixes, texts))
+    if _GAP in f"\n{text}\n":
+        for index in range(MAX_GAP, count):
+            if not any(lines[index - MAX_GAP : index + 1]):
+                numbered[index] = ""
+    return numbered
+
+
+def _join(numbered: Sequence[str], start: int, shown: Collection[int] | None = None) -> str:
+    """Join the numbered lines that are shown, and a sign for those that are left out."""
+    if shown is None:
+        return "\n".join(filter(None, numbered))
+    joined: list[str] = []
+    at, end = start, start + len(numbered)
+    for first, last in [*runs(n for n in shown if start <= n < end), (end, end)]:
+        if at < first and joined[-1:] != [LEFT_OUT]:
+            joined.append(LEFT_OUT)
+        joined += filter(None, numbered[first - start : last + 1 - start])
+        at = last + 1
+    return "\n".join(joined)
 
 
 @cache
@@ -154,8 +197,7 @@ def _without_line_breaks(text: str) -> str:
 
 
 def _has_line_breaks(text: str) -> bool:
-    """Return whether a text has one of `LINE_BREAKS`: those are what `splitlines` splits at."""
-    return len(f"{text}.".splitlines()) > text.count("\n") + 1 or "\r" in text
+    return any(map(text.__contains__, _LINE_BREAKS))
 
 
 def message_params(

@@ -127,7 +127,7 @@ class _ClaimedFile:
         whole = FilePart(number=1, count=1, start_line=1, end_line=lines)
         language = language_of(self.path, self.text)
         shown = self.shown_lines()
-        return claims + prompt.file_element(self.path, language, self.text, whole, shown)
+        return claims + prompt.FileElement(self.path, language, self.text, whole).render(shown)
 
 
 def _claim_text(number: int, claim: FindingClaim) -> str:
