@@ -117,7 +117,10 @@ class PublishedStates:
         return any(
             (status.tracked.state in OPEN_STATES) is not (known.state in OPEN_STATES)
             or status.tracked.anchor.path != known.anchor.path
-            or status.tracked.verification is not known.verification
+            or (
+                status.tracked.state in OPEN_STATES
+                and status.tracked.verification is not known.verification
+            )
             for status in reconciliation.statuses
             if (known := before[status.tracked.fingerprint])
         )

@@ -270,10 +270,12 @@ def format_note(status: FindingStatus) -> str:
 
 
 def format_list_item(status: FindingStatus) -> str:
-    """Format a finding as one item of a list."""
+    """Format a finding as one item of a list: of closed ones, or of disputed ones."""
     tracked = status.tracked
+    state = STATE_LABELS[tracked.state] if tracked.state in OPEN_STATES else ""
     parts = (
         f"- {format_severity(tracked)} · {format_title(tracked)}",
+        state,
         html_code(shorten_path(tracked.anchor.path)),
         format_note(status),
         markdown(tracked.closed_on, 20),

@@ -152,7 +152,7 @@ def test_an_issue_lists_disputed_findings_apart_and_stays_open() -> None:
     assert "**1 open finding, 1 high, 1 disputed; 1 new in this run.**" in head
     assert "(2)" in head
     assert "(1)" not in head
-    assert "- 🟠 high · SQL from" in folded
+    assert "- 🟠 high · SQL from <code>name</code> (1) · 🆕 new · <code>src/db.py</code>" in folded
     assert REASON in folded
     assert f"<!-- batch-action:checkbox id={1:016x} -->" in folded
     assert "(1)" not in (draft.comment or "")
