@@ -11,12 +11,15 @@ from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, ConfigError, TransientError
+from batch_action.ledger import store
+from batch_action.ledger import verification as recorded
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import PendingBatch
 from batch_action.models.findings import FileDraft, TaskResponse
 from batch_action.models.ledger import Collected, Fact, RequestKey, Usage, Withdrawn
 from batch_action.models.requests import Outcome, OutcomeKind, Prices, Usages
 from batch_action.models.verification import VerificationResult
+from batch_action.models.verification_facts import Deleted
 from batch_action.requests import pricing
 from batch_action.tasks.registry import ABOUT_FINDINGS
 from batch_action.tasks.task import Task, UnreadableAnswerError
@@ -319,19 +322,30 @@ def is_batch_id(name: str) -> bool:
     return not name.startswith(INTERACTIVE_PREFIX)
 
 
-def delete_batches(ctx: RunContext, saved: Iterable[Fact]) -> None:
-    """Delete the batches that these facts record as collected, if `delete-batches` is set.
+def delete_batches(ctx: RunContext, session: LedgerSession, saved: Iterable[Fact]) -> None:
+    """Delete the batches that these facts record as collected, and those that were needed longer.
 
-    Only after the facts are saved: else the results would be lost. A failure is only reported.
+    Only after the facts are saved: else the results would be lost. A batch whose findings wait to
+    be verified is kept until they are: a request about them that fails is sent again. A failure is
+    only reported.
     """
     if not ctx.settings.delete_batches:
         return
-    for fact in saved:
-        if isinstance(fact, Collected) and is_batch_id(fact.batch):
-            try:
-                ctx.require_anthropic().delete(fact.batch)
-            except AnthropicError as error:
-                ctx.warn(f"Batch {fact.batch} was not deleted at Anthropic: {error}")
+    view = session.view
+    kept = {due.batch for due in recorded.needed(view)}
+    collected = {fact.batch for fact in saved if isinstance(fact, Collected)}
+    postponed = recorded.deletable(view)
+    for batch in sorted((collected | postponed) - kept):
+        if not is_batch_id(batch):
+            continue
+        try:
+            ctx.require_anthropic().delete(batch)
+        except AnthropicError as error:
+            ctx.warn(f"Batch {batch} was not deleted at Anthropic: {error}")
+        else:
+            if batch in postponed:
+                session.add(Deleted(batch=batch))
+    store.save(ctx, session)
 
 
 def _billed_as(

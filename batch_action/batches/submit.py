@@ -18,7 +18,7 @@ from batch_action.errors import (
     Interrupted,
     TransientError,
 )
-from batch_action.ledger import pull_requests, spend, store
+from batch_action.ledger import pull_requests, spend, store, verification
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import ADOPTION_SLACK, LedgerView
 from batch_action.models.files import Selection, SkipReason, unrecordable
@@ -359,7 +359,14 @@ def _overlaps_other_run(view: LedgerView, intended: Intended, *, recheck: bool) 
     ids = {key.id for batch in intended.batches for key in batch}
     others = LedgerView(view.ledger.keep(lambda fact: fact.key() != intended.key()))
     known = others.in_flight_ids | (frozenset() if recheck else others.answered_ids)
-    return not ids.isdisjoint(known)
+    findings = {
+        name
+        for batch in intended.batches
+        for key in verification.requests_in(batch)
+        for name in key.findings
+    }
+    asked = verification.in_flight(others) | verification.results(others).keys()
+    return not (ids.isdisjoint(known) and findings.isdisjoint(asked))
 
 
 def _intended_fact(ctx: RunContext, plan: Plan, selected: Selected) -> Intended:

@@ -14,8 +14,9 @@ from batch_action.errors import AnthropicError, Interrupted, TransientError
 from batch_action.ledger import spend, store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import PendingBatch
-from batch_action.models.ledger import Collected, Rejected, Selected, Sent, Verified
+from batch_action.models.ledger import Collected, Rejected, Selected, Sent
 from batch_action.models.requests import SYNCHRONOUS_TIMEOUT, Outcome, OutcomeKind
+from batch_action.models.verification_facts import Verified
 from batch_action.requests.planner import Plan
 
 START_LIMIT = 2 * SYNCHRONOUS_TIMEOUT

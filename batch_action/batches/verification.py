@@ -6,8 +6,9 @@ from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import mask
 from batch_action.errors import ConfigError, full_history
 from batch_action.findings import claims
-from batch_action.models.ledger import RequestKey, Verified
+from batch_action.models.ledger import RequestKey
 from batch_action.models.verification import CheckedClaim, Verification, VerificationResult
+from batch_action.models.verification_facts import Verified
 from batch_action.selection.content import read_text
 from batch_action.selection.paths import language_of
 

@@ -2,18 +2,15 @@
 
 from datetime import datetime
 
-from batch_action.batches import recover, results
+from batch_action.batches import claims, recover, results
 from batch_action.batches.answers import build_answers
 from batch_action.batches.results import BatchResults
-from batch_action.clients.actions_runner import Runner
-from batch_action.config.settings import Settings
 from batch_action.context import RunContext
-from batch_action.errors import BatchActionError, GitHubError
+from batch_action.errors import GitHubError
 from batch_action.ledger import savings, spend, store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Ledger, Reported
-from batch_action.models.report import PublishResult
 from batch_action.publishers import (
     finding_policy,
     job_summary,
@@ -67,6 +64,7 @@ def publish_results(
     if ctx.run.pull_number is not None:
         return _collect_pull_request(ctx, session, batch_results)
     pull_request_results = pull_request_results or PullRequestResults()
+    batch_results = claims.with_given_up(batch_results, session.view, ctx.settings.max_attempts)
     # These facts are saved only after everything is published: see `collect`.
     after = session.ledger.add(*batch_results.facts)
     result = _publish(ctx, session, after, batch_results, pull_request_results)
@@ -77,6 +75,7 @@ def publish_results(
             run = ctx.github_context.run
             changes = result.changes(session.view, at=ctx.now(), run=run) if result else ()
             session.add(*batch_results.facts, *changes)
+            _record_claims(session, result, batch_results)
         store.save(ctx, session)
         if batch_results.facts:
             spend.record(ctx, session.view)
@@ -93,9 +92,19 @@ def publish_results(
         published = notifiers.notify(ctx, published)
     job_summary.report_collected(ctx, session, published, batch_results)
     if done and not ctx.settings.dry_run:
-        results.delete_batches(ctx, batch_results.facts)
+        results.delete_batches(ctx, session, batch_results.facts)
     problem = (result.problem if result else None) or pull_request_results.problem
-    return exit_code(ctx.runner, ctx.settings, published, problem or batch_results.failure)
+    return pipeline.exit_code(ctx.runner, ctx.settings, published, problem or batch_results.failure)
+
+
+def _record_claims(
+    session: LedgerSession, result: PipelineResult | None, batch_results: BatchResults
+) -> None:
+    """Record which findings are to be verified; hand what they say to a submit of this run."""
+    statuses = result.published.statuses if result else ()
+    due = list(claims.reported_claims(statuses, batch_results.answers))
+    session.add(*(fact for fact, _ in due))
+    session.claims += tuple(claim for _, claim in due)
 
 
 def _reported_issue(
@@ -125,24 +134,7 @@ def _collect_pull_request(
         if not ctx.settings.dry_run:
             spend.record(ctx, session.view_of(ctx.run))
     job_summary.report_collected(ctx, session, published)
-    return exit_code(ctx.runner, ctx.settings, published, pull_request_results.problem)
-
-
-def exit_code(
-    runner: Runner,
-    settings: Settings,
-    published: PublishResult | None,
-    problem: BatchActionError | None,
-) -> int:
-    """Return 1 for what `fail-on-severity` or `fail-on-verdict` names, else 0; raise a problem."""
-    if problem is not None:
-        raise problem
-    if published is None:
-        return 0
-    reasons = pipeline.list_failures(settings, published)
-    if reasons:
-        runner.annotate("error", f"The run fails: {'; '.join(reasons)}.")
-    return 1 if reasons else 0
+    return pipeline.exit_code(ctx.runner, ctx.settings, published, pull_request_results.problem)
 
 
 def _branch_results(
@@ -199,6 +191,7 @@ def _publish(
         report,
         reviewed_before=reviewed_before,
         first_files=session.view.unreviewed_first_files,
+        verified={each.fingerprint: each for each in batch_results.verifications},
     )
     reconciliation = pipeline.reconcile_states(ctx.git, report, answers, states, policy)
     if not (has_news or states.is_outdated_by(reconciliation)):

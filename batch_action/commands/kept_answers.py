@@ -6,7 +6,6 @@ from pathlib import Path
 
 from batch_action.batches import kept_answers
 from batch_action.batches.answers import build_answers
-from batch_action.commands.collect import exit_code
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.ledger.store import LedgerSession
@@ -61,4 +60,4 @@ def render_kept_answers(ctx: RunContext, session: LedgerSession, *, paths: Seque
         published = replace(published, results=(files.notify(ctx, published),))
     rendered = LedgerSession(access=session.access, ledger=view.ledger, saved=view.ledger)
     job_summary.report_collected(ctx, rendered, published)
-    return exit_code(ctx.runner, ctx.settings, published, None)
+    return pipeline.exit_code(ctx.runner, ctx.settings, published, None)

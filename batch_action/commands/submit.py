@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
+from batch_action.batches import claims as batch_claims
 from batch_action.batches import lost_creates, synchronous
 from batch_action.batches import submit as batch_submit
 from batch_action.batches.results import BatchResults
@@ -38,9 +39,16 @@ def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
         lost_creates.resolve_open_intents(ctx.require_anthropic(), session, ctx.warn)
     batch_submit.check_destinations(ctx)
     head = read_last_reported_head(ctx, session.view)
+    claims, undecided = batch_claims.gather(ctx, session.view, session.claims)
     plan = planner.prepare(
-        ctx, session, partial(batch_submit.check_models, ctx), last_reported_head=head
+        ctx,
+        session,
+        partial(batch_submit.check_models, ctx),
+        last_reported_head=head,
+        claims=claims,
     )
+    if not ctx.settings.dry_run:
+        session.add(*undecided)
     if plan.spend and not (ctx.settings.dry_run or plan.due):
         # What another task must know: of a budget that is used up nothing is reserved.
         spend.settle(ctx, plan.spend, session.view_of(ctx.run))

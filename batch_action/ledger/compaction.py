@@ -21,9 +21,9 @@ from batch_action.models.ledger import (
     Recheck,
     RequestKey,
     Selected,
-    Verified,
     reviews_in,
 )
+from batch_action.models.verification_facts import Verified
 
 RESULTS_KEPT = timedelta(days=29)
 """How long Anthropic keeps the results of a batch; requests are listed a day longer at least."""

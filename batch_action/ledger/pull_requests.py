@@ -26,11 +26,10 @@ from batch_action.models.ledger import (
     Reported,
     Selected,
     Sent,
-    VerificationDue,
-    Verified,
     Withdrawn,
 )
 from batch_action.models.spend_facts import Charged, Noted, Reserved
+from batch_action.models.verification_facts import Deleted, VerificationDue, Verified
 
 CLOSED = "closed"
 """The failure of a request whose pull request was closed before its answer was published."""
@@ -69,7 +68,7 @@ def facts_of(view: LedgerView, number: int) -> Ledger:
                 return fact.pull_request == number
             case Sent() | Rejected():
                 return fact.intent in intents
-            case Collected() | Withdrawn() | VerificationDue() | Verified():
+            case Collected() | Withdrawn() | VerificationDue() | Verified() | Deleted():
                 return fact.batch in batches
             case Recheck() | Dismissed() | Confirmed():
                 return f"/pull/{number}#" in fact.source

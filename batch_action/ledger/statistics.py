@@ -26,10 +26,10 @@ from batch_action.models.ledger import (
     FoundFinding,
     HiddenFindings,
     Muted,
-    Verified,
 )
 from batch_action.models.report import JudgedRule, MonthOfFindings, rule_checkbox_id
 from batch_action.models.verification import Verification
+from batch_action.models.verification_facts import Verified
 from batch_action.text import slug
 
 HIDDEN = "hidden-security"

@@ -18,6 +18,7 @@ from batch_action.ledger.artifacts import ArtifactReader
 from batch_action.ledger.names import RunArtifacts, Save
 from batch_action.ledger.trust import LedgerAccess, access_of
 from batch_action.ledger.view import LedgerView
+from batch_action.models.findings import FindingClaim
 from batch_action.models.github_context import Run
 from batch_action.models.ledger import Fact, Ledger, merge
 from batch_action.models.requests import BatchState
@@ -58,6 +59,8 @@ class LedgerSession:
     """When the newest trusted artifact expires."""
     sent: list[BatchState] = field(default_factory=list)
     """The batches that this run has created."""
+    claims: tuple[FindingClaim, ...] = ()
+    """What this run's collect has reported and is to be verified: no ledger has its wording."""
     _view: LedgerView | None = None
 
     @property

@@ -1,18 +1,24 @@
 """Queries on a ledger about the verification of findings: what waits, what was asked, results."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import chain
 
 from batch_action.ledger import statistics
 from batch_action.ledger.view import UNCOUNTED_FAILURES, FailedRequest, LedgerView
-from batch_action.models.ledger import Collected, VerificationDue, Verified, Withdrawn
+from batch_action.models.ledger import Collected, Confirmed, RequestKey, Withdrawn
 from batch_action.models.verification import Verification
+from batch_action.models.verification_facts import Deleted, VerificationDue, Verified
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _ORDER = (Verification.UNDECIDED, Verification.DISPUTED, Verification.CONFIRMED)
 """Of two results of one moment the later one here counts."""
+
+
+def requests_in(keys: Iterable[RequestKey]) -> Iterator[RequestKey]:
+    """Return the requests that verify findings."""
+    return (key for key in keys if key.purpose == "verification")
 
 
 def results(view: LedgerView) -> dict[str, Verification]:
@@ -32,14 +38,15 @@ def states(view: LedgerView) -> dict[str, Verification]:
 
 def in_flight(view: LedgerView) -> frozenset[str]:
     """Return the findings that a request is about whose answer is still to come."""
-    keys = (key.findings for key in view.in_flight if key.purpose == "verification")
-    return frozenset(chain.from_iterable(keys))
+    keys = requests_in(view.in_flight)
+    return frozenset(chain.from_iterable(key.findings for key in keys))
 
 
-def waiting(view: LedgerView) -> tuple[VerificationDue, ...]:
-    """Return for each open finding that waits to be asked where it was reported last.
+def needed(view: LedgerView) -> tuple[VerificationDue, ...]:
+    """Return for each open finding without a result where it was reported last.
 
-    Sorted by fingerprint. A finding that was fixed, closed, accepted or dismissed does not wait.
+    Sorted by fingerprint. What was fixed, closed, accepted, dismissed or confirmed by a person is
+    not asked any more.
     """
     sent = {fact.batch: fact.created_at for fact, _ in view.sent_batches}
     newest = {
@@ -48,8 +55,28 @@ def waiting(view: LedgerView) -> tuple[VerificationDue, ...]:
             view.facts(VerificationDue), key=lambda x: (sent.get(x.batch, _NEVER), x.batch)
         )
     }
-    waits = (statistics.open_fingerprints(view) - results(view).keys()) - in_flight(view)
-    return tuple(newest[name] for name in sorted(newest.keys() & waits))
+    decided = results(view).keys() | {fact.fingerprint for fact in view.facts(Confirmed)}
+    names = newest.keys() & (statistics.open_fingerprints(view) - decided)
+    return tuple(newest[name] for name in sorted(names))
+
+
+def waiting(view: LedgerView) -> tuple[VerificationDue, ...]:
+    """Return those of the findings that are to be asked: no request about them is in flight."""
+    asked = in_flight(view)
+    return tuple(due for due in needed(view) if due.fingerprint not in asked)
+
+
+def deletable(view: LedgerView) -> frozenset[str]:
+    """Return the collected batches that were not deleted because their findings were needed."""
+    reported = {fact.batch for fact in view.facts(VerificationDue)}
+    collected = {fact.batch for fact in view.facts(Collected)}
+    kept = {due.batch for due in needed(view)} | {fact.batch for fact in view.facts(Deleted)}
+    return frozenset(reported & collected - kept)
+
+
+def is_deleted(view: LedgerView, batch: str) -> bool:
+    """Return whether we have deleted a batch, so that its results are not lost but gone."""
+    return any(fact.batch == batch for fact in view.facts(Deleted))
 
 
 def given_up(view: LedgerView, max_attempts: int) -> tuple[Verified, ...]:

@@ -36,7 +36,7 @@ from batch_action.models.fact import (
 )
 from batch_action.models.findings import DismissalReason, Severity
 from batch_action.models.spend_facts import Charged, Noted, Reserved
-from batch_action.models.verification import Verification
+from batch_action.models.verification_facts import Deleted, VerificationDue, Verified
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,27 +345,6 @@ class Baselined(BaseFact, key=("fingerprint",)):
     """The reviewed content: while the finding's code is as in there, it is not reported."""
 
 
-class VerificationDue(BaseFact, key=("fingerprint", "batch")):
-    """A collect reported this finding, which is to be verified: the batch has its wording."""
-
-    kind: Literal["verification-due"] = "verification-due"
-    fingerprint: Fingerprint
-    batch: BatchId
-    request: CustomId
-    number: Count
-    """Its position among the findings of that answer, from 0."""
-
-
-class Verified(BaseFact, key=("fingerprint", "batch")):
-    """What the verification of a finding resulted in."""
-
-    kind: Literal["verified"] = "verified"
-    fingerprint: Fingerprint
-    batch: BatchId
-    """The batch that answered it; of one that could not be asked, the one that reported it."""
-    result: Literal[Verification.CONFIRMED, Verification.DISPUTED, Verification.UNDECIDED]
-
-
 class Recheck(BaseFact, key=("fingerprint", "source")):
     """A person with write access requested another review of a finding's file."""
 
@@ -411,6 +390,7 @@ Fact = Annotated[
     | Muted
     | VerificationDue
     | Verified
+    | Deleted
     | Recheck
     | Closed
     | Reported

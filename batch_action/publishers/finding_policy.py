@@ -3,16 +3,21 @@
 from collections.abc import Mapping
 
 from batch_action.clients.git import GitRepo, OpenObjects
+from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.findings import baseline
 from batch_action.ledger import statistics
+from batch_action.ledger import verification as recorded
 from batch_action.ledger.view import LedgerView
-from batch_action.models.ledger import Confirmed, Verified
+from batch_action.models.findings import Severity
+from batch_action.models.github_context import Run
+from batch_action.models.ledger import Confirmed
 from batch_action.models.policy import FindingPolicy, FirstRunPolicy, Thresholds, VerificationPolicy
 from batch_action.models.report import RunReport
 from batch_action.models.verification import VerificationResult
 from batch_action.publishers.pipeline import PublishedStates
 from batch_action.requests.context_files import LicenseChecker
+from batch_action.tasks.task import Task
 
 
 def build(
@@ -63,13 +68,20 @@ def build(
         reviewed_before=reviewed_before,
         shown_lines=view.shown_lines,
         verification=VerificationPolicy(
-            recorded={fact.fingerprint: fact.result for fact in view.facts(Verified)},
+            severity=_verified_severity(settings, ctx.task, ctx.run),
+            recorded=recorded.results(view),
             results=verified or {},
         ),
         # A batch is published again only after a run that wrote somewhere died or failed.
         republished=not published.isdisjoint(batch_ids),
         hides_security=ctx.hides_security_findings,
     )
+
+
+def _verified_severity(settings: Settings, task: Task, run: Run) -> Severity | None:
+    """Return `verify`, where findings can be verified: those that a run of a branch reports."""
+    is_off = settings.verify == "off" or run.pull_number is not None or not task.can_be_verified
+    return None if is_off else Severity(settings.verify)
 
 
 def _list_excluded_paths(view: LedgerView, max_attempts: int) -> dict[str, str]:

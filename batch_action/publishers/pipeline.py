@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from batch_action.clients.actions_runner import Runner
 from batch_action.clients.git import GitRepo
 from batch_action.clients.github.errors import RefusedError
 from batch_action.config.settings import Settings
@@ -232,6 +233,23 @@ def publish(
         published=published,
         problem=problem or find_delivery_error(published, writes_files="files" in settings.report),
     )
+
+
+def exit_code(
+    runner: Runner,
+    settings: Settings,
+    published: PublishResult | None,
+    problem: BatchActionError | None,
+) -> int:
+    """Return 1 for what `fail-on-severity` or `fail-on-verdict` names, else 0; raise a problem."""
+    if problem is not None:
+        raise problem
+    if published is None:
+        return 0
+    reasons = list_failures(settings, published)
+    if reasons:
+        runner.annotate("error", f"The run fails: {'; '.join(reasons)}.")
+    return 1 if reasons else 0
 
 
 def list_failures(settings: Settings, published: PublishResult) -> list[str]:

@@ -84,6 +84,11 @@ class Task:
         return "excerpt" in self.shared_prompts
 
     @property
+    def can_be_verified(self) -> bool:
+        """Whether its findings are claims about one file that a second request can check."""
+        return not self.needs_whole_file
+
+    @property
     def default_report(self) -> tuple[Literal["files", "summary"], ...]:
         """The `report` of a task that generates files; empty: the input's default."""
         return ("files", "summary") if self.generates_files else ()

@@ -26,11 +26,10 @@ from batch_action.models.ledger import (
     Selected,
     Sent,
     Usage,
-    VerificationDue,
-    Verified,
     Withdrawn,
 )
 from batch_action.models.verification import Verification
+from batch_action.models.verification_facts import Deleted, VerificationDue, Verified
 
 START = datetime(2026, 11, 1, 2, 17, tzinfo=UTC)
 EMPTY = Ledger(repository="42", task="code-review")
@@ -140,6 +139,7 @@ originals = st.one_of(
         at=_moments,
     ),
     st.builds(VerificationDue, fingerprint=_intents, batch=_batches, request=_ids, number=_numbers),
+    st.builds(Deleted, batch=_batches),
     st.builds(
         Verified,
         fingerprint=_intents,

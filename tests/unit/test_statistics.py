@@ -30,10 +30,10 @@ from batch_action.models.ledger import (
     Ledger,
     Muted,
     Usage,
-    Verified,
     merge,
 )
 from batch_action.models.verification import Verification
+from batch_action.models.verification_facts import Verified
 from tests.harness.replayed_runs import EMPTY, START, ledger, sha
 
 RULES = {

@@ -141,7 +141,7 @@ def collect(
     try:
         if not ctx.settings.dry_run:
             store.save(ctx, session)
-            results.delete_batches(ctx, combined.facts)
+            results.delete_batches(ctx, session, combined.facts)
     except BatchActionError as error:
         return replace(combined, problem=combined.problem or error)
     return combined
@@ -153,7 +153,7 @@ def save_closed(ctx: RunContext, pull_request_results: PullRequestResults) -> No
     if ledger is not None and closed and not ctx.settings.dry_run:
         ledger.add(*closed)
         store.save(ctx, ledger)
-        results.delete_batches(ctx, closed)
+        results.delete_batches(ctx, ledger, closed)
 
 
 def with_pull_request_spending(view: LedgerView, results: PullRequestResults) -> LedgerView:

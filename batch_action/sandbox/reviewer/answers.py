@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from batch_action.sandbox.reviewer.claims import check_claims
 from batch_action.sandbox.reviewer.fill_schema import fill_schema, plain_answer
 from batch_action.sandbox.reviewer.prompts import read_prompt
 from batch_action.sandbox.reviewer.review import review
@@ -11,6 +12,8 @@ from batch_action.sandbox.reviewer.review import review
 def answer_by_rules(params: Mapping[str, Any], *, trifles: bool = True) -> str:
     """Answer in the schema of the params; `trifles` as in `review`."""
     prompt = read_prompt(params)
+    if prompt.claims:
+        return check_claims(prompt)
     findings = review(prompt, trifles=trifles)
     output_format = (params.get("output_config") or {}).get("format")
     if output_format is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from batch_action.sandbox.anthropic.params import content_texts
 
-OPENING = re.compile(r"<(change|file|before|test|related)((?:\s+[\w-]+=\"[^\"]*\")*)\s*>\s*")
+OPENING = re.compile(r"<(change|file|before|test|related|claim)((?:\s+[\w-]+=\"[^\"]*\")*)\s*>\s*")
 NOTE = re.compile(r"<([a-z][a-z-]*)>\s*")
 ATTRIBUTE = re.compile(r"([\w-]+)=\"([^\"]*)\"")
 NUMBERED = re.compile(r"\s*(\d+)\| ?(.*)")
@@ -61,6 +61,8 @@ class Prompt:
     tests: list[SourceFile] = field(default_factory=list)
     sections: dict[str, str] = field(default_factory=dict)
     """The quoted text of other elements, by element name."""
+    claims: dict[int, str] = field(default_factory=dict)
+    """The quoted text of claims that are to be checked, by number."""
     checks_licenses: bool = False
     """Whether the system prompt names the licenses of the repository."""
     repository_licenses: tuple[str, ...] = ()
@@ -87,6 +89,7 @@ def read_prompt(params: Mapping[str, Any]) -> Prompt:
         before=next((file for element, file in reader.context_files if element == "before"), None),
         tests=[file for element, file in reader.context_files if element == "test"],
         sections={name: "\n".join(lines) for name, lines in reader.sections.items()},
+        claims={number: "\n".join(lines) for number, lines in reader.claims.items()},
         checks_licenses="\n- Its own license: " in system,
         repository_licenses=_licenses_after(system, "Its own license"),
         denied_licenses=_licenses_after(system, "Denied here"),
@@ -100,6 +103,7 @@ class _PromptReader:
     files: dict[str, SourceFile] = field(default_factory=dict)
     context_files: list[tuple[str, SourceFile]] = field(default_factory=list)
     sections: dict[str, list[str]] = field(default_factory=dict)
+    claims: dict[int, list[str]] = field(default_factory=dict)
     element: str = ""
     current: SourceFile = field(default_factory=lambda: SourceFile(path=""))
 
@@ -109,6 +113,8 @@ class _PromptReader:
             self._open_element(line)
         elif line.strip() == f"</{self.element}>":
             self.element = ""
+        elif self.element == "claim":
+            self.claims[max(self.claims)].append(line.removeprefix(">").removeprefix(" "))
         elif self.element in self.sections and line.startswith(">"):
             self.sections[self.element].append(line[1:].removeprefix(" "))
         elif self.element == "change":
@@ -127,6 +133,9 @@ class _PromptReader:
         elif opening := OPENING.fullmatch(line):
             self.element = opening[1]
             attributes = {k: html.unescape(v) for k, v in ATTRIBUTE.findall(opening[2])}
+            if self.element == "claim":
+                self.claims[int(attributes["number"])] = []
+                return
             self.current = self._file(self.element, attributes.get("path", ""))
             self.current.language = attributes.get("language", self.current.language)
             if self.element != "change":
