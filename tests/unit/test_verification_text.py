@@ -305,3 +305,13 @@ def test_a_hostile_reason_is_inert(result: Verification, attack: str) -> None:
     assert footer is not None
     assert footer.verification is result
     assert "@o" not in message
+
+
+def test_an_issue_that_people_filled_up_shows_the_result_without_the_reason() -> None:
+    waiting = finding_status(1, verification=Verification.UNCONFIRMED)
+    body = finding_issue.render_body(waiting, None, report())
+    full = f"{body}\n\n{'x' * (65_000 - len(body) - 60)}"
+    decided = finding_issue.update_body(full, verified(Verification.DISPUTED), report())
+    assert ", disputed ·" in decided
+    assert REASON not in decided
+    assert len(decided) < 65_536
