@@ -11,7 +11,7 @@ import json
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pydantic import ValidationError
 
@@ -64,14 +64,17 @@ def encode(ledger: Ledger, secret: str | None, reserved_bytes: int = 0) -> bytes
     Raises TooLargeError: it would be over the limit of `decode`, with *reserved_bytes* (zipped) for
     facts that are yet to come.
     """
-    text = ledger.model_dump_json(exclude_none=True).encode()
-    buffer = io.BytesIO()
+    buffer, size = io.BytesIO(), 0
+    signature = hmac.new((secret or "").encode(), digestmod=hashlib.sha256)
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        archive.writestr(_entry_info(LEDGER_ENTRY), text)
+        with archive.open(_entry_info(LEDGER_ENTRY), "w") as entry:
+            for piece in _json_pieces(ledger):
+                size += entry.write(piece)
+                signature.update(piece)
         if secret is not None:
-            archive.writestr(_entry_info(SIGNATURE_ENTRY), sign(text, secret))
+            archive.writestr(_entry_info(SIGNATURE_ENTRY), signature.hexdigest())
     data = buffer.getvalue()
-    if len(data) + reserved_bytes > MAX_ZIPPED_BYTES or len(text) > MAX_UNZIPPED_BYTES:
+    if len(data) + reserved_bytes > MAX_ZIPPED_BYTES or size > MAX_UNZIPPED_BYTES:
         raise TooLargeError(
             f"the ledger has grown to {len(data) / 2**20:.1f} MiB zipped; "
             f"a later run reads at most {MAX_ZIPPED_BYTES // 2**20} MiB"
@@ -98,12 +101,25 @@ def decode(data: bytes, *, repository: str, task: str, secrets: Sequence[str]) -
             "set `state-secret-previous` to accept what an earlier secret has signed",
         )
     try:
-        ledger = Ledger.model_validate_json(text)
+        values = _parse(text)
+    except (ValueError, RecursionError):
+        raise RefusedLedgerError("it is not a JSON object") from None
+    try:
+        ledger = Ledger.model_validate(values)
     except ValidationError as error:
-        raise _refusal(text, error) from None
+        raise _refusal(values, error) from None
     if (ledger.repository, ledger.task) != (repository, task):
         raise RefusedLedgerError("it belongs to another repository or task")
     return ledger
+
+
+def _json_pieces(ledger: Ledger) -> Iterator[bytes]:
+    """Yield the JSON of a ledger, a fact at a time."""
+    rest = ledger.model_dump_json(exclude_none=True, exclude={"facts"})
+    yield f'{rest.removesuffix("}")},"facts":['.encode()
+    for number, fact in enumerate(ledger.facts):
+        yield f"{',' if number else ''}{fact.model_dump_json(exclude_none=True)}".encode()
+    yield b"]}"
 
 
 def _entry_info(name: str) -> zipfile.ZipInfo:
@@ -142,11 +158,23 @@ def _read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     return data
 
 
-def _refusal(text: bytes, error: ValidationError) -> RefusedLedgerError:
-    try:
-        version = json.loads(text).get("schema_version")
-    except (ValueError, AttributeError, RecursionError):
+def _parse(data: bytes) -> object:
+    """Parse JSON in UTF-8. Raises ValueError or RecursionError: it is none.
+
+    pydantic's own parser would leave its memory to nobody: some 1,000 bytes a request.
+    """
+    text = data.decode()
+    values: object = json.loads(text)
+    if "\\ud" in text or "\\uD" in text:
+        # A lone surrogate, which no destination could encode.
+        json.dumps(values, ensure_ascii=False).encode()
+    return values
+
+
+def _refusal(values: object, error: ValidationError) -> RefusedLedgerError:
+    if not isinstance(values, dict):
         return RefusedLedgerError("it is not a JSON object")
+    version = values.get("schema_version")
     if isinstance(version, int) and version > SCHEMA:
         reason = f"it was written by a newer batch-action (schema {version})"
         return NewerLedgerError(reason, "update this one")
