@@ -59,7 +59,7 @@ def reconcile(
     groups, held_back = locate_findings(answers.findings, positions)
     reported = [group[0] for group in groups]
     held_back += (hold_back(f, "repeated") for _, *repeated in groups for f in repeated)
-    index = AnswerIndex(answers, positions)
+    index = AnswerIndex(answers, known, positions)
     located = [locate(tracked, index, positions, policy) for tracked in known]
     pairs, duplicates = match(located, groups, positions.descendants)
     run_commits = frozenset({positions.commit, *(file.commit for file in answers.reviewed)})
@@ -113,12 +113,21 @@ def _merge_moved(
         # What a person has dismissed must not be reported under another fingerprint.
         return tracked.state is not FindingState.DISMISSED, *certainty, tracked.fingerprint
 
+    moved_to = {
+        status.tracked.anchor.path
+        for status in statuses
+        if status.tracked.anchor.path != paths[status.tracked.fingerprint]
+    }
     merged: defaultdict[Hashable, dict[str, LineIndex[str]]] = defaultdict(dict)
     order: dict[str, int] = {}
     for status in sorted(statuses, key=priority):
         tracked = status.tracked
-        mergeable = tracked.state in (*OPEN_STATES, FindingState.DISMISSED)
-        if not mergeable or tracked.evidence_digest == NO_EVIDENCE:
+        mergeable = (
+            tracked.anchor.path in moved_to
+            and tracked.state in (*OPEN_STATES, FindingState.DISMISSED)
+            and tracked.evidence_digest != NO_EVIDENCE
+        )
+        if not mergeable:
             yield status
             continue
         anchor, path = tracked.anchor, paths[tracked.fingerprint]
@@ -163,6 +172,8 @@ def _set_confirmed(status: FindingStatus, confirmed: Mapping[str, str]) -> Findi
     tracked = status.tracked
     is_dismissed = tracked.state is FindingState.DISMISSED
     actor = "" if is_dismissed else confirmed.get(tracked.fingerprint, "")
+    if actor == tracked.confirmed_by:
+        return status
     return replace(status, tracked=replace(tracked, confirmed_by=actor))
 
 

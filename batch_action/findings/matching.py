@@ -25,6 +25,8 @@ def match(
     Return the pairs as indexes, and the indexes of reported findings with which another answer
     repeats a known one that has a pair already.
     """
+    if not known:
+        return {}, frozenset()
     reported = [group[0] for group in groups]
 
     def is_stale(position: Position, finding: Finding) -> bool:

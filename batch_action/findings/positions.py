@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, unique
+from itertools import groupby
 
 from batch_action.findings.identity import NO_EVIDENCE
 from batch_action.findings.lines import (
@@ -78,16 +79,29 @@ class Position:
 
 
 class AnswerIndex:
-    """What the answers of a run say, by file, lines and evidence."""
+    """What the answers of a run say, by file, lines and evidence, in the files of known findings.
 
-    def __init__(self, answers: BatchAnswers, positions: CodePositions) -> None:
+    A first review knows none and has tens of thousands of files.
+    """
+
+    def __init__(
+        self,
+        answers: BatchAnswers,
+        known: Iterable[TrackedFinding],
+        positions: CodePositions,
+    ) -> None:
+        paths = {positions.current_path(tracked.anchor.path) for tracked in known}
         self._reviewed: defaultdict[str, list[ReviewedFile]] = defaultdict(list)
         for file in answers.reviewed:
-            self._reviewed[positions.current_path(file.path)].append(file)
+            if (path := positions.current_path(file.path)) in paths:
+                self._reviewed[path].append(file)
+        reviewed = {(f.path, f.blob) for files in self._reviewed.values() for f in files}
         self._by_lines: LineIndex[Finding] = LineIndex()
         self._by_digest: defaultdict[tuple[str, str, str], list[Finding]] = defaultdict(list)
         for finding in answers.findings:
             path, blob = finding.anchor.path, finding.anchor.blob
+            if (path, blob) not in reviewed:
+                continue
             self._by_lines.add((path, blob), lines_of(finding.anchor), finding)
             if finding.evidence_digest != NO_EVIDENCE:
                 self._by_digest[path, blob, finding.evidence_digest].append(finding)
@@ -155,15 +169,27 @@ def locate_findings(
     Return them, and those whose neighborhood has changed since they were reported: the changed
     content is selected itself and gets its own verdict.
     """
-    answers: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
+    located: list[Finding] = []
     outdated: list[HeldBackFinding] = []
     for finding in findings:
         anchor = carry_anchor(finding.anchor, finding.evidence_digest, positions)
         if anchor is None:
             outdated.append(hold_back(finding, "outdated"))
         else:
-            answers[answer_of(finding)].append(replace(finding, anchor=anchor))
-    return merge_answers(answers.values()), outdated
+            is_there = anchor == finding.anchor
+            located.append(finding if is_there else replace(finding, anchor=anchor))
+    located.sort(key=_current_path)
+    groups: list[tuple[Finding, ...]] = []
+    for _, in_file in groupby(located, key=_current_path):
+        answers: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
+        for finding in in_file:
+            answers[answer_of(finding)].append(finding)
+        groups += merge_answers(answers.values())
+    return groups, outdated
+
+
+def _current_path(finding: Finding) -> str:
+    return finding.anchor.path
 
 
 def answer_of(finding: Finding) -> tuple[str, str]:

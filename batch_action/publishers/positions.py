@@ -175,14 +175,14 @@ def _list_blob_pairs(
     current: dict[str, str],
 ) -> list[tuple[str, str]]:
     """List each (old blob, new blob) whose line map the lifecycle needs."""
-    blobs_of: dict[str, set[str]] = defaultdict(set)
+    paths = {now[anchor.path] for anchor in anchors}
+    blobs_of = {path: [current[path]] if path in current else [] for path in paths}
     for file in reviewed:
-        blobs_of[now[file.path]].add(file.blob)
+        if (path := now[file.path]) in paths:
+            blobs_of[path].append(file.blob)
     pairs: dict[tuple[str, str], None] = {}
     for anchor in anchors:
-        path = now[anchor.path]
-        targets = blobs_of[path] | ({current[path]} if path in current else set())
-        for blob in sorted(targets - {anchor.blob}):
+        for blob in sorted({*blobs_of[now[anchor.path]]} - {anchor.blob}):
             pairs[anchor.blob, blob] = None
     return list(pairs)
 
@@ -198,12 +198,15 @@ def _find_descendants(
 
     Only for files that have answers, because each pair costs one git process.
     """
+    paths = {now[tracked_finding.anchor.path] for tracked_finding in tracked}
     reviewed_at: dict[str, set[str]] = defaultdict(set)
     reported_at: dict[str, set[str]] = defaultdict(set)
     for reviewed in answers.reviewed:
-        reviewed_at[now[reviewed.path]].add(reviewed.commit)
+        if (path := now[reviewed.path]) in paths:
+            reviewed_at[path].add(reviewed.commit)
     for finding in answers.findings:
-        reported_at[now[finding.anchor.path]].add(finding.anchor.commit)
+        if (path := now[finding.anchor.path]) in paths:
+            reported_at[path].add(finding.anchor.commit)
     pairs: set[tuple[str, str]] = set()
     for tracked_finding in tracked:
         path = now[tracked_finding.anchor.path]
