@@ -178,3 +178,9 @@ def format_json(value: object, indent: str = "") -> str:
             return f"[\n{inner}" + f",\n{inner}".join(lines) + f"\n{indent}]"
         case _:
             return json.dumps(value)
+
+
+def at_most(lines: list[str], limit: int) -> list[str]:
+    """Return the first lines, and how many more there are."""
+    more = [f"… and {len(lines) - limit} more"] if len(lines) > limit else []
+    return [*lines[:limit], *more]

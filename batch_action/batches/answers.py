@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from batch_action.batches.generated_files import HIDDEN, GeneratedSource, Validator
 from batch_action.batches.results import BatchResults, RequestAnswer
 from batch_action.clients.git import GitRepo, OpenObjects
 from batch_action.clients.secret_triggers import is_configuration
@@ -15,18 +15,23 @@ from batch_action.findings.anchoring import anchor_all
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import Hunk
 from batch_action.models.findings import (
+    HIDDEN_SUMMARY,
     BatchAnswers,
     FileVerdict,
     Finding,
+    GeneratedSource,
     HeldBackFinding,
     ReviewedFile,
 )
 from batch_action.models.github_context import PullRequestRun, Run
 from batch_action.models.ledger import Selected
-from batch_action.requests.context_files import LicenseChecker
 from batch_action.selection.commit_range import fork_point
 from batch_action.selection.content import read_text
 from batch_action.tasks.task import Task
+
+if TYPE_CHECKING:
+    from batch_action.batches.generated_files import Validator
+    from batch_action.requests.licenses import LicenseChecker
 
 File = tuple[str, str]
 """Path and blob of a reviewed file."""
@@ -50,12 +55,12 @@ def build_answers(
     findings: list[Finding] = []
     held_back: list[HeldBackFinding] = []
     with OpenObjects(ctx.git.runner) as objects:
-        checker, validator = LicenseChecker(ctx, objects), Validator(ctx, objects)
+        checker, validator = _license_checker(ctx, objects), _draft_validator(ctx, objects)
         for (path, blob), text in _reviewed_texts(ctx.git, by_file, ctx.task):
             answers, commit = by_file[path, blob], commits[path, blob]
             reports = [answer.response.raw_findings for answer in answers]
             anchored, not_tracked = anchor_all(
-                [*reports, checker.raw_findings(path, text, commit)],
+                [*reports, checker.raw_findings(path, text, commit) if checker else ()],
                 task=ctx.task.name,
                 path=path,
                 text=text,
@@ -65,6 +70,8 @@ def build_answers(
             )
             findings += anchored
             held_back += not_tracked
+            if validator is None:
+                continue
             drafts = tuple(draft for answer in answers for draft in answer.read_drafts(ctx.task))
             validator.validate_all(
                 GeneratedSource(path=path, blob=blob, commit=commit, text=text, drafts=drafts)
@@ -85,9 +92,28 @@ def build_answers(
             for file, answers in by_file.items()
             for verdict in _file_verdicts(file, answers, ctx.hides_security_findings)
         ),
-        generated=tuple(validator.files.values()),
-        refused=tuple(validator.refused),
+        generated=tuple(validator.files.values()) if validator else (),
+        refused=tuple(validator.refused) if validator else (),
     )
+
+
+def _license_checker(ctx: RunContext, objects: OpenObjects) -> "LicenseChecker | None":
+    """Return what checks license headers without the model; None for a task that does not."""
+    if not ctx.task.checks_licenses:
+        return None
+    # Only here, and the same below: the modules of one task.
+    from batch_action.requests.licenses import LicenseChecker  # noqa: PLC0415
+
+    return LicenseChecker(ctx, objects)
+
+
+def _draft_validator(ctx: RunContext, objects: OpenObjects) -> "Validator | None":
+    """Return what checks drafts; None for a task that generates no files."""
+    if not ctx.task.generates_files:
+        return None
+    from batch_action.batches.generated_files import Validator  # noqa: PLC0415
+
+    return Validator(ctx, objects)
 
 
 def _available_answers(
@@ -155,7 +181,9 @@ def _file_verdicts(
             old_blob=answer.request_key.old_blob,
             commit=answers[-1].pending.intended.head,
             verdict=assessment.verdict,
-            summary=HIDDEN if assessment.security and hides_security else assessment.summary,
+            summary=HIDDEN_SUMMARY
+            if assessment.security and hides_security
+            else assessment.summary,
         )
         for answer in answers
         if (assessment := answer.response.assessment) is not None

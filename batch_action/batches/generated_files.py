@@ -17,15 +17,21 @@ from batch_action.context import RunContext
 from batch_action.errors import ConfigError, advice
 from batch_action.models.fact import Sha
 from batch_action.models.files import FileChange
-from batch_action.models.findings import DraftTarget, FileDraft, GeneratedFile, RefusedFile
-from batch_action.requests.context_files import TestLocator
+from batch_action.models.findings import (
+    HIDDEN_SUMMARY,
+    DraftTarget,
+    FileDraft,
+    GeneratedFile,
+    GeneratedSource,
+    RefusedFile,
+)
+from batch_action.requests.test_files import TestLocator
 from batch_action.selection.content import bom_encoding, decode, is_lossless
 from batch_action.selection.paths import language_of
 from batch_action.tasks import generated_paths, test_generation
 from batch_action.tasks.task import ContextNeeds
 
 BUNDLE_FOLDER = "generated"
-HIDDEN = "About security: not shown on a public repository."
 MAX_FILE_BYTES = 10_000_000
 LINK_MODES = frozenset({"120000", "160000"})
 """Git's modes of symbolic links and submodules."""
@@ -55,18 +61,6 @@ class Manifest(BaseModel):
     version: int = 1
     task: str
     files: tuple[ManifestEntry, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GeneratedSource:
-    """A reviewed file with the drafts of its answers."""
-
-    path: str
-    blob: str
-    commit: str
-    text: str
-    """As the model saw it: decoded and masked."""
-    drafts: tuple[FileDraft, ...]
 
 
 def write_bundle(ctx: RunContext, files: Sequence[GeneratedFile]) -> str:
@@ -241,7 +235,7 @@ class Validator:
             text = match_line_ends(restored, original)
         mark = "\ufeff" if data is not None and bom_encoding(data) == "utf-8" else ""
         is_hidden = draft.security and self.ctx.hides_security_findings
-        summary = HIDDEN if is_hidden else draft.summary
+        summary = HIDDEN_SUMMARY if is_hidden else draft.summary
         self.files[draft.path] = GeneratedFile(
             path=draft.path,
             text=mark + text,

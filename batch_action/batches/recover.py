@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from batch_action.batches.submit import sent_fact
 from batch_action.clients.git import OpenObjects, versions
@@ -20,10 +20,12 @@ from batch_action.models.ledger import Intended, RequestKey, Sent
 from batch_action.models.requests import BatchState, Prices
 from batch_action.requests import packing
 from batch_action.requests.builder import request_key_of
-from batch_action.requests.context_files import TestLocator
 from batch_action.selection.content import parts_of, read_text
 from batch_action.selection.paths import language_of
 from batch_action.tasks.task import ContextNeeds
+
+if TYPE_CHECKING:
+    from batch_action.requests.test_files import TestLocator
 
 MAX_VERSIONS = 100
 """How many older versions of a file are tried as the one it was compared with."""
@@ -170,6 +172,9 @@ class _RequestFinder:
                 yield ()
             case ContextNeeds.TESTS:
                 if self._locator is None:
+                    # Only here: other tasks need no test frameworks.
+                    from batch_action.requests.test_files import TestLocator  # noqa: PLC0415
+
                     self._locator = TestLocator(self._ctx, self._commit, objects=self._objects)
                 layout = self._locator.suite.locate_tests(change.path, language_of(change.path))
                 yield () if isinstance(layout, str) else self._locator.test_files(layout)

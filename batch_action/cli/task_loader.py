@@ -9,7 +9,7 @@ from batch_action.clients.git import GitRepo
 from batch_action.config.settings import Settings
 from batch_action.errors import ConfigError
 from batch_action.tasks import custom
-from batch_action.tasks.registry import all_tasks
+from batch_action.tasks.registry import built_in_task, task_names
 from batch_action.tasks.task import Task
 
 MAX_PATCH_BYTES = 30_000_000
@@ -59,24 +59,24 @@ class TaskLoader:
                 f"`prompt-file` {name} is not in the reviewed commit.",
                 fix="Commit it; a pull request is reviewed with the default branch's file.",
             )
-        return custom.parse(name, _text(name, data), all_tasks())
+        return custom.parse(name, _text(name, data), task_names())
 
     def _load_task(self, name: str) -> Task:
-        tasks = all_tasks()
-        if name in tasks:
-            return tasks[name]
+        task = built_in_task(name)
+        if task is not None:
+            return task
         path = custom.path_of(name)
         data = self._read(path) if custom.NAME_PATTERN.fullmatch(name) else None
         if data is None:
             known = [
-                *tasks,
+                *task_names(),
                 *(f"{custom_name} (custom)" for custom_name in self._custom_task_names()),
             ]
             raise ConfigError(
                 f"`task` {name!r} does not exist.",
                 fix=f"Tasks: {', '.join(known)}. Your own are Markdown files in {custom.FOLDER}.",
             )
-        return custom.parse(path, _text(path, data), tasks, name=name)
+        return custom.parse(path, _text(path, data), task_names(), name=name)
 
     def _read(self, path: str) -> bytes | None:
         return self.git.file_at(self.commit, path) if self.commit else None

@@ -8,6 +8,8 @@ from typing import Literal
 from batch_action.models.files import Hunk
 from batch_action.models.verification import CheckedClaim, Verification, VerificationResult
 
+HIDDEN_SUMMARY = "About security: not shown on a public repository."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedFile:
@@ -425,6 +427,18 @@ class FileDraft:
     """One sentence for people."""
     security: bool = False
     """Whether an attacker could use what the summary says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratedSource:
+    """A reviewed file with the drafts of its answers."""
+
+    path: str
+    blob: str
+    commit: str
+    text: str
+    """As the model saw it: decoded and masked."""
+    drafts: tuple[FileDraft, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

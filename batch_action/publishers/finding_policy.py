@@ -16,7 +16,6 @@ from batch_action.models.policy import FindingPolicy, FirstRunPolicy, Thresholds
 from batch_action.models.report import RunReport
 from batch_action.models.verification import VerificationResult
 from batch_action.publishers.pipeline import PublishedStates
-from batch_action.requests.context_files import LicenseChecker
 from batch_action.tasks.task import Task
 
 
@@ -40,9 +39,6 @@ def build(
     """
     settings, batch_ids = ctx.settings, frozenset(report.batch_ids)
     published = {batch for state in states.newest_first for batch in state.batches}
-    with OpenObjects(ctx.git.runner) as objects:
-        checker = LicenseChecker(ctx, objects)
-        satisfied = checker.satisfied(states.tracked.values(), report.commit)
     return FindingPolicy(
         thresholds=Thresholds(
             severity=settings.min_severity,
@@ -63,7 +59,7 @@ def build(
         recheck_answered=frozenset(
             request.fingerprint for request in view.answered_recheck_requests(batch_ids)
         )
-        | satisfied,
+        | _satisfied_headers(ctx, states, report.commit),
         excluded=_list_excluded_paths(view, settings.max_attempts),
         reviewed_before=reviewed_before,
         shown_lines=view.shown_lines,
@@ -82,6 +78,17 @@ def _verified_severity(settings: Settings, task: Task, run: Run) -> Severity | N
     """Return `verify`, where findings can be verified: those that a run of a branch reports."""
     is_off = settings.verify == "off" or run.pull_number is not None or not task.can_be_verified
     return None if is_off else Severity(settings.verify)
+
+
+def _satisfied_headers(ctx: RunContext, states: PublishedStates, commit: str) -> frozenset[str]:
+    """Return the findings about missing license headers that a commit gives in another file."""
+    if not ctx.task.checks_licenses:
+        return frozenset()
+    # Only here: other tasks need no forms of license notices.
+    from batch_action.requests.licenses import LicenseChecker  # noqa: PLC0415
+
+    with OpenObjects(ctx.git.runner) as objects:
+        return LicenseChecker(ctx, objects).satisfied(states.tracked.values(), commit)
 
 
 def _list_excluded_paths(view: LedgerView, max_attempts: int) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, get_args
 
@@ -50,16 +50,17 @@ def path_of(name: str) -> str:
     return f"{FOLDER}/{name}.md"
 
 
-def parse(path: str, text: str, builtin_tasks: Mapping[str, Task], *, name: str = "") -> Task:
+def parse(path: str, text: str, built_in: Collection[str], *, name: str = "") -> Task:
     """Parse the Markdown file of a custom task. Raises ConfigError with all problems.
 
     It must have the *name*, if one is given; else the name is in the file or made from the *path*.
+    *built_in*: the names that are taken.
     """
     problems: list[str] = []
     front, body = _split_front_matter(text, problems)
     problems += [_unknown_key(key) for key in front if key not in KEYS]
     own_name = _read_line(front, "name", problems) or name or _name_from_path(path)
-    problems += _name_problems(own_name, name, builtin_tasks)
+    problems += _name_problems(own_name, name, built_in)
     description = _read_line(front, "description", problems)
     if not description and name:
         problems.append("`description` is missing: one line that says what the task looks for.")
@@ -121,13 +122,13 @@ def _unknown_key(key: object) -> str:
     return f"`{shown}` is not a key of a task: {hint}"
 
 
-def _name_problems(name: str, required: str, builtin_tasks: Mapping[str, Task]) -> list[str]:
+def _name_problems(name: str, required: str, built_in: Collection[str]) -> list[str]:
     if not NAME_PATTERN.fullmatch(name) or len(name) > MAX_NAME_CHARS:
         rule = f"at most {MAX_NAME_CHARS} of `a-z`, `0-9` and single hyphens, a letter first"
         return [f"`name` {name[:60]!r} must be {rule}."]
     if name.split("-", maxsplit=1)[0] == "spend":
         return [f"`name` {name!r} would be mistaken for the ledger of what is spent."]
-    if name in builtin_tasks:
+    if name in built_in:
         return [f"`name` {name!r} is a built-in task: choose another one."]
     if required and name != required:
         return [f"`name` is {name!r}, but the file is named {required!r}: they must be the same."]

@@ -2,9 +2,26 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from typing import IO, Any, Self
+from typing import IO, Any, Protocol, Self
 
 from batch_action.clients.git.runner import GitRunner, git_error
+
+
+class BlobReader(Protocol):
+    """Reads blobs and their sizes: the repository, or its open objects."""
+
+    def sizes(self, ids: Iterable[str], /) -> dict[str, int]:
+        """Return the size in bytes of each blob that is in this clone, by id."""
+
+    def blobs(self, ids: list[str], /) -> Iterator[tuple[str, bytes]]:
+        """Yield `(id, bytes)` in the given order; skip missing ones."""
+
+
+def read_small(reader: BlobReader, ids: Iterable[str], max_bytes: int) -> dict[str, bytes]:
+    """Return the contents of the blobs that are in the clone and not larger than the limit."""
+    chosen = list(dict.fromkeys(ids))
+    sizes = reader.sizes(chosen)
+    return dict(reader.blobs([x for x in chosen if x in sizes and sizes[x] <= max_bytes]))
 
 
 class OpenObjects:

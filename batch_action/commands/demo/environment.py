@@ -22,7 +22,7 @@ from batch_action.sandbox.github.records import Artifact, Issue, Label, Reposito
 from batch_action.sandbox.github.runs import Run
 from batch_action.sandbox.sample_repositories import SAMPLES, Sample, create_repository
 from batch_action.sandbox.server import Sandbox
-from batch_action.tasks.registry import all_tasks
+from batch_action.tasks.registry import built_in_task
 from batch_action.tasks.task import Task
 
 WORKFLOW = ".github/workflows/nightly.yml"
@@ -216,7 +216,7 @@ class DemoEnvironment:
 
     def _report(self) -> str:
         """Return the destinations: verdicts are read from the results file."""
-        task = all_tasks().get(self.task)
+        task = built_in_task(self.task)
         if task is not None and task.generates_files:
             return "files\nsummary"
         finds_only = task is not None and not task.needs_whole_file
