@@ -97,6 +97,11 @@ class RunContext:
         return is_public and not self.settings.allow_public_security_findings
 
     @property
+    def writes_summary(self) -> bool:
+        """Whether the job summary is a destination."""
+        return "summary" in self.settings.report
+
+    @property
     def has_budget(self) -> bool:
         """Whether all runs of the repository share a budget, whose spend is recorded."""
         settings = self.settings

@@ -24,7 +24,7 @@ from batch_action.commands.each_task import (
 )
 from batch_action.context import RunContext
 from batch_action.errors import Interrupted
-from batch_action.publishers import job_summary
+from batch_action.publishers import run_end
 
 if TYPE_CHECKING:
     from batch_action.requests.planner import Plan
@@ -120,10 +120,10 @@ def open_contexts(
         try:
             yield contexts
         except Interrupted:
-            job_summary.report_interrupted(contexts[0])
+            run_end.report_interrupted(contexts[0])
             raise
         finally:
-            job_summary.report_run_end(*contexts)
+            run_end.report_run_end(*contexts)
 
 
 def _reviewing_contexts(contexts: Sequence[RunContext]) -> tuple[RunContext, ...]:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from batch_action.clients.git import GitRepo
+from batch_action.config.inputs import BUILT_IN_TASKS
 from batch_action.config.settings import Settings
 from batch_action.errors import ConfigError
 from batch_action.tasks import custom
-from batch_action.tasks.registry import built_in_task, task_names
+from batch_action.tasks.registry import built_in_task
 from batch_action.tasks.task import Task
 
 MAX_PATCH_BYTES = 30_000_000
@@ -59,7 +60,7 @@ class TaskLoader:
                 f"`prompt-file` {name} is not in the reviewed commit.",
                 fix="Commit it; a pull request is reviewed with the default branch's file.",
             )
-        return custom.parse(name, _text(name, data), task_names())
+        return custom.parse(name, _text(name, data), BUILT_IN_TASKS)
 
     def _load_task(self, name: str) -> Task:
         task = built_in_task(name)
@@ -69,14 +70,14 @@ class TaskLoader:
         data = self._read(path) if custom.NAME_PATTERN.fullmatch(name) else None
         if data is None:
             known = [
-                *task_names(),
+                *sorted(BUILT_IN_TASKS),
                 *(f"{custom_name} (custom)" for custom_name in self._custom_task_names()),
             ]
             raise ConfigError(
                 f"`task` {name!r} does not exist.",
                 fix=f"Tasks: {', '.join(known)}. Your own are Markdown files in {custom.FOLDER}.",
             )
-        return custom.parse(path, _text(path, data), task_names(), name=name)
+        return custom.parse(path, _text(path, data), BUILT_IN_TASKS, name=name)
 
     def _read(self, path: str) -> bytes | None:
         return self.git.file_at(self.commit, path) if self.commit else None

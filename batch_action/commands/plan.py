@@ -15,7 +15,7 @@ from batch_action.ledger import store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.files import SkipKind, SkippedFile
 from batch_action.models.requests import ModelCheck, SubmissionMode
-from batch_action.publishers import job_summary
+from batch_action.publishers import submit_report
 from batch_action.publishers.last_report import read_last_reported_head
 from batch_action.requests import planner
 from batch_action.requests.planner import Plan
@@ -64,7 +64,7 @@ def plan(
         data.append({**plan_data(ctx.settings, ctx.task, plan), "problem": text})
     else:
         print_plan(ctx, plan)
-        job_summary.report_plan(ctx, plan)
+        submit_report.report_plan(ctx, plan)
     if plans is not None:
         plans.append(plan)
     # What the tasks of a run send together is under one cap.
@@ -197,7 +197,7 @@ def print_plan(ctx: RunContext, plan: Plan) -> None:
     selection, console = plan.selection, ctx.console
     title = "" if ctx.is_only_task else f"{ctx.title}: "
     settings = ctx.settings
-    cost = title + job_summary.cost_line(settings.model, settings.max_cost_usd, [plan])
+    cost = title + submit_report.cost_line(settings.model, settings.max_cost_usd, [plan])
     console.print(cost)
     base = selection.base[:12] if selection.base else "empty tree"
     if ctx.task.source_path:
@@ -224,7 +224,7 @@ def print_total(contexts: Sequence[RunContext], plans: Sequence[Plan]) -> None:
     """Print what the plans of several tasks cost together."""
     first = contexts[0]
     models = ", ".join(dict.fromkeys(ctx.settings.model for ctx in contexts))
-    line = job_summary.cost_line(models, first.settings.max_cost_usd, plans)
+    line = submit_report.cost_line(models, first.settings.max_cost_usd, plans)
     first.console.print(f"All tasks: {line[:1].lower()}{line[1:]}")
 
 

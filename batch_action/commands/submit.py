@@ -15,7 +15,7 @@ from batch_action.ledger import pull_requests, spend, store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.github import PullRequest
 from batch_action.models.requests import SubmissionMode
-from batch_action.publishers import job_summary
+from batch_action.publishers import submit_report
 from batch_action.publishers.last_report import read_last_reported_head
 from batch_action.publishers.pull_request import collect as pull_request_collect
 from batch_action.publishers.pull_request import eligibility
@@ -55,7 +55,8 @@ def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
     planner.check_budget(ctx, plan)
     before = len(session.sent)
     batch_results = None if ctx.settings.dry_run else _send(ctx, session, plan)
-    job_summary.report_submitted(ctx, session, plan, session.sent[before:], batch_results)
+    answered = batch_results is not None
+    submit_report.report_submitted(ctx, session, plan, session.sent[before:], answered=answered)
     return 0 if batch_results is None else _publish(ctx, session, batch_results)
 
 
@@ -95,7 +96,7 @@ def _submit_pull_request(ctx: RunContext, session: LedgerSession, pull: PullRequ
         planner.check_budget(ctx, plan)
         _send(ctx, session, plan)
     if plan.requests:
-        job_summary.report_pull_request_submitted(ctx, plan, session.sent[before:])
+        submit_report.report_pull_request_submitted(ctx, plan, session.sent[before:])
 
 
 def _send(ctx: RunContext, session: LedgerSession, plan: Plan) -> BatchResults | None:

@@ -225,6 +225,17 @@ LicenseIds = Annotated[Words, AfterValidator(normalize_spdx_ids)]
 Secret = SecretStr | None
 SecretUrl = Annotated[SecretStr, AfterValidator(check_secret_url)] | None
 SigningKey = Annotated[SecretStr, AfterValidator(check_signing_key)] | None
+BUILT_IN_TASKS = frozenset(
+    {
+        "code-review",
+        "security-scan",
+        "test-generation",
+        "documentation",
+        "refactor-validation",
+        "license-check",
+    }
+)
+"""Other tasks are custom ones."""
 Effort = Literal["low", "medium", "high", "xhigh", "max", "none"]
 Destination = Literal[
     "issue",

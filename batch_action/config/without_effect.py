@@ -7,20 +7,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from batch_action.config.inputs import BUILT_IN_TASKS
 from batch_action.config.loading import declared_inputs, variables_of
 from batch_action.config.settings import Settings
-
-BUILT_IN_TASKS = frozenset(
-    {
-        "code-review",
-        "security-scan",
-        "test-generation",
-        "documentation",
-        "refactor-validation",
-        "license-check",
-    }
-)
-"""Of a repository's own task it is not known here what has an effect on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +43,7 @@ def _for_tasks(*names: str, tasks: Sequence[str]) -> Dependent:
     return Dependent(
         names=names,
         unless=f"without the task {_alternatives(tasks)}",
+        # Of a repository's own task it is not known here what has an effect on it.
         has_effect=lambda settings: not (BUILT_IN_TASKS - set(tasks)).issuperset(settings.task),
         in_file=False,
     )

@@ -1,7 +1,7 @@
-"""The job summary, the outputs and the console messages of plan, submit and collect."""
+"""The job summary, the outputs and the console messages of `collect`."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,41 +11,26 @@ from batch_action.batches.results import (
     is_overdue,
     overdue_advice,
 )
-from batch_action.clients.actions_runner import Runner
 from batch_action.clients.console import Console
-from batch_action.config.settings import Settings
 from batch_action.context import RunContext
-from batch_action.escape import html_code, markdown, markdown_with_commits
-from batch_action.ledger import store
+from batch_action.escape import markdown
 from batch_action.ledger.store import LedgerSession
-from batch_action.ledger.trust import access_of
 from batch_action.ledger.view import PendingBatch
 from batch_action.models.findings import Verdict
-from batch_action.models.report import PublishResult, SavingsByPeriod
-from batch_action.models.requests import BatchState, SubmissionMode
+from batch_action.models.report import PublishResult
 from batch_action.publishers import charts, report_text, suppressed
 from batch_action.publishers.report_text import (
+    SUMMARY_TABLE_BYTES,
     render_template,
 )
 from batch_action.publishers.results import count_findings
-from batch_action.requests.planner import Plan
 from batch_action.text import format_age, format_dollars, format_time, plural
 
-MAX_TABLE_BYTES = 80_000
-"""The limit of one table: the runner drops a summary over 1 MiB, which collect and submit share."""
-MAX_OVERVIEW_BYTES = 20_000
 MAX_RUNNING_LISTED = 50
 SECURITY_HIDDEN = (
     "Security findings of a public repository are shown in code scanning only: add `sarif` to "
     "`report`, or set `allow-public-security-findings`."
 )
-OVERVIEW_COLUMNS = ("Task", "Status", "Requests", "Backlog", "Findings", "Cost ($)")
-OVERVIEW_FINDINGS = {
-    "open": "findings-count",
-    "new": "new-findings-count",
-    "fixed": "fixed-findings-count",
-}
-"""Word to the output that counts it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,50 +61,6 @@ class RunningBatch:
         return f"is still running after {age}; it expires at {self.expires}"
 
 
-def render_submitted(
-    title: str,
-    plan: Plan,
-    sent: Sequence[BatchState],
-    *,
-    dry_run: bool,
-    budget: str = "",
-    cost_line: str = "",
-) -> str:
-    """Render what was selected and sent, the maximum cost, and the files that were left out."""
-    selection, cost = plan.selection, plan.cost
-    costs = [
-        format_dollars(usd) for usd in (cost.interactive_usd, cost.batch_usd, cost.batch_cached_usd)
-    ]
-    actual = 0 if plan.mode is SubmissionMode.INTERACTIVE else 1
-    costs[actual] = f"**{costs[actual]}**"
-    return render_template(
-        "job_summary_submitted.md.j2",
-        task=markdown(title, 60),
-        range=f"{selection.base[:12] if selection.base else ''}..{selection.head[:12]}",
-        explanation=markdown(plan.commits.explanation),
-        files=plural(len(selection.files) - len(plan.backlog), "file"),
-        requests=plural(len(plan.requests), "request"),
-        batches=[(batch.id, batch.total, f"{batch.expires_at:%Y-%m-%d %H:%M}") for batch in sent],
-        costs=costs,
-        note=markdown_with_commits(plan.note, 500),
-        tokens=plan.tokens,
-        backlog=report_text.format_table(
-            ("File",), [(html_code(file.path),) for file in plan.backlog], MAX_TABLE_BYTES
-        ),
-        skipped=report_text.format_table(
-            ("File", "Reason", ""),
-            [(html_code(f.path), f.reason.value, markdown(f.detail)) for f in selection.skipped],
-            MAX_TABLE_BYTES,
-        ),
-        skipped_count=len(selection.skipped),
-        backlog_count=len(plan.backlog),
-        dry_run=dry_run,
-        nothing=not plan.requests,
-        budget=markdown(budget),
-        cost_line=markdown(cost_line),
-    )
-
-
 def render_collected(
     published: PublishResult | None, *, running: Sequence[RunningBatch], dry_run: bool = False
 ) -> str:
@@ -145,120 +86,14 @@ def _collected_values(published: PublishResult) -> dict[str, object]:
     severities = charts.render_severity_chart(statuses)
     costs = charts.render_cost_chart(report.spending.cost) if report.spending else ""
     return {
-        **report_text.describe_run(published, MAX_TABLE_BYTES),
-        "suppressed": suppressed.render(published, MAX_TABLE_BYTES),
+        **report_text.describe_run(published, SUMMARY_TABLE_BYTES),
+        "suppressed": suppressed.render(published, SUMMARY_TABLE_BYTES),
         "pull_request": f" on #{report.pull_request}" if report.pull_request else "",
         "charts": [chart for chart in (severities, costs) if chart],
-        "changed": report_text.format_findings(changed, report, MAX_TABLE_BYTES),
-        "older": report_text.format_findings(older, report, MAX_TABLE_BYTES),
+        "changed": report_text.format_findings(changed, report, SUMMARY_TABLE_BYTES),
+        "older": report_text.format_findings(older, report, SUMMARY_TABLE_BYTES),
         "older_summary": f"Open since earlier runs: {len(older)}",
     }
-
-
-def report_submitted(
-    ctx: RunContext,
-    session: LedgerSession,
-    plan: Plan,
-    sent: Sequence[BatchState],
-    results: BatchResults | None = None,
-) -> None:
-    """Report what was sent, its maximum cost, and the backlog.
-
-    *results*: the answers of interactive requests.
-    """
-    runner, dry_run = ctx.runner, ctx.settings.dry_run
-    is_sent = bool(session.sent or results)
-    status = "dry-run" if dry_run else _submit_status(plan, is_sent=is_sent)
-    view = session.view_of(ctx.run)
-    backlog = view.backlog(max_attempts=ctx.settings.max_attempts, scope=ctx.scope)
-    if status in ("dry-run", "submitted") or "status" not in runner.outputs:
-        # After a collect in the same run, its status is more important than that nothing was sent.
-        runner.set_output("status", status)
-        runner.set_output("batch-ids", ",".join(batch.id for batch in session.sent))
-    interactive = len(plan.requests) if results or dry_run else 0
-    runner.set_output("requests-count", interactive + sum(batch.total for batch in session.sent))
-    runner.set_output("backlog-count", len(plan.backlog) if dry_run else len(backlog))
-    _write_summary(
-        runner,
-        ctx.settings,
-        render_submitted(
-            ctx.title,
-            plan,
-            sent,
-            dry_run=dry_run,
-            budget=plan.spend.describe(ctx.settings, ctx.now()) if plan.spend else "",
-        ),
-    )
-    _print_submitted(ctx.console, plan, is_sent=bool(sent or results or dry_run), dry_run=dry_run)
-
-
-def _submit_status(plan: Plan, *, is_sent: bool) -> str:
-    if is_sent:
-        return "submitted"
-    if not plan.requests or plan.due:
-        return "nothing-to-do"
-    return "accumulated"
-
-
-def _print_submitted(console: Console, plan: Plan, *, is_sent: bool, dry_run: bool) -> None:
-    if plan.note:
-        console.print(plan.note)
-    if not (plan.due and is_sent):
-        console.print("Nothing was sent." if plan.requests else "Nothing new to send.")
-        return
-    verb = "Would send" if dry_run else "Sent"
-    requests = plural(sum(len(batch) for batch in plan.due), "request")
-    how = f"in {len(plan.due)} {'batch' if len(plan.due) == 1 else 'batches'}"
-    if plan.mode is SubmissionMode.INTERACTIVE:
-        how = "interactively, at full price"
-    console.print(f"{verb} {requests} {how}: at most {format_dollars(plan.worst_case_usd)}.")
-
-
-def report_pull_request_submitted(ctx: RunContext, plan: Plan, sent: Sequence[BatchState]) -> None:
-    """Report, in a run of a branch, what was sent about a pull request; add it to the outputs."""
-    runner, dry_run = ctx.runner, ctx.settings.dry_run
-    title = f"{ctx.title} on #{ctx.run.pull_number}"
-    _write_summary(ctx.runner, ctx.settings, render_submitted(title, plan, sent, dry_run=dry_run))
-    _print_submitted(ctx.console, plan, is_sent=bool(sent or dry_run), dry_run=dry_run)
-    if sent:
-        ids = [*filter(None, [runner.outputs.get("batch-ids")]), *(batch.id for batch in sent)]
-        count = int(runner.outputs.get("requests-count") or 0) + sum(b.total for b in sent)
-        runner.set_output("status", "submitted")
-        runner.set_output("batch-ids", ",".join(ids))
-        runner.set_output("requests-count", count)
-
-
-def cost_line(models: str, cap_usd: float, plans: Sequence[Plan]) -> str:
-    """Return what plans cost: expected, at most, the cap, the model, a month at this pace."""
-    expected = _sum_known(plan.forecast.expected_usd for plan in plans)
-    most = _sum_known(plan.worst_case_usd for plan in plans)
-    monthly = _sum_known(plan.forecast.month_usd for plan in plans)
-    cap = format_dollars(cap_usd)
-    month = "a month: not known"
-    if monthly is not None:
-        month = f"a month about {format_dollars(monthly)}"
-    known = f"About {format_dollars(expected)}, at most {format_dollars(most)} (cap {cap})"
-    if not any(plan.due for plan in plans):
-        known = f"Nothing to send (cap {cap})"
-    elif most is None:
-        known = f"The price is not known (cap {cap})"
-    return f"{known}, {models}; {month}"
-
-
-def _sum_known(amounts: Iterable[float | None]) -> float | None:
-    """Return the sum; None when an amount is not known."""
-    listed = list(amounts)
-    return None if None in listed else sum(amount or 0.0 for amount in listed)
-
-
-def report_plan(ctx: RunContext, plan: Plan) -> None:
-    """Report what a submit would send."""
-    ctx.runner.set_output("status", "planned")
-    ctx.runner.set_output("requests-count", len(plan.requests))
-    ctx.runner.set_output("backlog-count", len(plan.backlog))
-    line = cost_line(ctx.settings.model, ctx.settings.max_cost_usd, [plan])
-    text = render_submitted(ctx.title, plan, (), dry_run=True, cost_line=line)
-    _write_summary(ctx.runner, ctx.settings, text)
 
 
 def list_running_batches(
@@ -329,7 +164,7 @@ def render_suppressed(published: PublishResult, *, has_alerts: bool) -> str:
     """
     is_hidden = published.reconciliation.hides_security and not has_alerts
     parts = [
-        suppressed.render(published, MAX_TABLE_BYTES),
+        suppressed.render(published, SUMMARY_TABLE_BYTES),
         # Whether there are any is not said.
         SECURITY_HIDDEN if is_hidden else "",
     ]
@@ -365,64 +200,6 @@ def report_pull_requests(
         ctx.console.print(f"For pull requests: {count}.")
 
 
-def report_interrupted(ctx: RunContext) -> None:
-    """Report in which activity the run was interrupted; its state is saved already."""
-    activity = ctx.console.activity or "starting"
-    text = f"**Interrupted while {activity}.** The state is saved; the next run continues."
-    _write_summary(ctx.runner, ctx.settings, text)
-
-
-def report_run_end(*contexts: RunContext) -> None:
-    """Write the overview of all tasks and the warnings to the summary, at the end of the run."""
-    for ctx in contexts:
-        _set_state_file(ctx)
-    first = contexts[0]
-    if len(contexts) > 1 and any("status" in ctx.runner.outputs for ctx in contexts):
-        table = render_overview([(ctx.title, ctx.runner.outputs) for ctx in contexts])
-        _write_summary(first.runner, first.settings, f"### All tasks\n\n{table}")
-        _report_total_savings(contexts)
-    if first.warnings:
-        lines = (f"- {markdown_with_commits(warning)}" for warning in first.warnings)
-        _write_summary(first.runner, first.settings, "\n".join(["**Warnings**", "", *lines]))
-
-
-def _report_total_savings(contexts: Sequence[RunContext]) -> None:
-    """Write the savings of all tasks together."""
-    savings = {title: x for ctx in contexts for title, x in ctx.savings.items()}
-    if not savings:
-        return
-    others = ", ".join(markdown(ctx.title, 60) for ctx in contexts if ctx.title not in savings)
-    note = f"\n\nWithout {others}, which collected nothing." if others else ""
-    table = report_text.format_savings_table(SavingsByPeriod.sum(savings.values()))
-    first = contexts[0]
-    _write_summary(first.runner, first.settings, f"**Savings of all tasks**\n\n{table}{note}")
-
-
-def render_overview(tasks: Sequence[tuple[str, Mapping[str, str]]]) -> str:
-    """Render a row for each title with its outputs, without the columns that are all zero."""
-    rows = [(markdown(title, 60), *_overview_cells(outputs)) for title, outputs in tasks]
-    shown = [n for n in range(len(OVERVIEW_COLUMNS)) if any(row[n].strip("0.") for row in rows)]
-    head, *cells = [[row[n] for n in shown] for row in (OVERVIEW_COLUMNS, *rows)]
-    return report_text.format_table(head, cells, MAX_OVERVIEW_BYTES)
-
-
-def _overview_cells(outputs: Mapping[str, str]) -> Iterator[str]:
-    yield outputs.get("status", "failed")
-    yield outputs.get("requests-count", "")
-    yield outputs.get("backlog-count", "")
-    counts = {word: outputs.get(name, "") for word, name in OVERVIEW_FINDINGS.items()}
-    yield ", ".join(f"{count} {word}" for word, count in counts.items() if count.strip("0"))
-    yield outputs.get("cost-usd", "")
-
-
-def _set_state_file(ctx: RunContext) -> None:
-    path = store.state_file_of(ctx.state_dir, access_of(ctx))
-    if ctx.artifacts is None and path.is_file():
-        if path.is_relative_to(ctx.github_context.workspace):
-            path = path.relative_to(ctx.github_context.workspace)
-        ctx.runner.set_output("state-file", str(path))
-
-
 def _set_outputs(ctx: RunContext, published: PublishResult) -> None:
     runner, report = ctx.runner, published.report
 
@@ -453,8 +230,3 @@ def _set_outputs(ctx: RunContext, published: PublishResult) -> None:
         runner.set_output("cost-usd", f"{earlier('cost-usd') + paid:.6f}")
         runner.set_output("savings-usd", f"{earlier('savings-usd') + saved:.6f}")
         ctx.console.print(f"Cost {format_dollars(paid)}, saved {format_dollars(saved)}.")
-
-
-def _write_summary(runner: Runner, settings: Settings, text: str) -> None:
-    if "summary" in settings.report:
-        runner.summary(text)

@@ -62,6 +62,8 @@ MAX_STATE_CELL_CHARS = 20
 MAX_PATH_CELL_CHARS = 16
 MAX_NAME_CELL_CHARS = 60
 """With these limits a usual row of findings is one line beside the sidebar of an issue."""
+SUMMARY_TABLE_BYTES = 80_000
+"""The limit of one table: the runner drops a summary over 1 MiB, which collect and submit share."""
 MAX_NOTE_CHARS = 500
 MAX_STATE_NOTE_CHARS = 60
 MAX_LOGIN_CHARS = 40

@@ -11,7 +11,7 @@ from batch_action.models.files import ChangeType, SelectedFile, Selection, Skipp
 from batch_action.models.findings import FindingState, Severity, Verdict
 from batch_action.models.report import DestinationResult, FileStatus, FileStatusEntry, FileStatuses
 from batch_action.models.requests import Cost, ModelCheck, TokenEstimate
-from batch_action.publishers import charts, job_summary, suppressed
+from batch_action.publishers import charts, job_summary, run_end, submit_report, suppressed
 from batch_action.publishers.files.publisher import render_document
 from batch_action.publishers.job_summary import RunningBatch
 from batch_action.requests.planner import Plan
@@ -127,7 +127,7 @@ NONE_FOUND = {"findings-count": "0", "new-findings-count": "0", "fixed-findings-
     ],
 )
 def test_the_overview_has_the_columns_that_say_something(outputs, head, row):
-    lines = job_summary.render_overview([("x", outputs), ("y", {"status": "pending"})]).splitlines()
+    lines = run_end.render_overview([("x", outputs), ("y", {"status": "pending"})]).splitlines()
     assert (lines[0], lines[2]) == (head, row)
     assert len({line.count("|") for line in lines}) == 1
 
@@ -246,7 +246,7 @@ def test_a_huge_submit_stays_within_the_limit():
             expected_usd=None, basis=name, files={}, month_usd=None, month_basis=name
         ),
     )
-    text = job_summary.render_submitted("<b>", plan, (), dry_run=False)
+    text = submit_report.render_submitted("<b>", plan, (), dry_run=False)
     assert len(text.encode()) < MIB / 4
     assert len(re.findall(r"… and \d+ more rows\.", text)) == 2, "the backlog and the skipped"
     assert "<b>" not in text

@@ -1,17 +1,19 @@
 """Inputs that change nothing: each is named once, and none that somebody else may need."""
 
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 
+from batch_action import tasks
+from batch_action.config.inputs import BUILT_IN_TASKS
 from batch_action.config.loading import declared_inputs, load_settings
 from batch_action.config.without_effect import (
-    BUILT_IN_TASKS,
     DEPENDENT,
     names_given,
     without_effect,
 )
-from batch_action.tasks.registry import all_tasks
 
 KEY, RULE = "anthropic-api-key", "anthropic-federation-rule-id"
 
@@ -125,4 +127,5 @@ def test_where_an_input_was_given(source):
 
 def test_the_table_names_inputs_and_tasks_that_exist():
     assert {name for row in DEPENDENT for name in row.names} <= declared_inputs().keys()
-    assert set(all_tasks()) == BUILT_IN_TASKS
+    modules = (import_module(f"{tasks.__name__}.{m.name}") for m in iter_modules(tasks.__path__))
+    assert {m.TASK.name for m in modules if hasattr(m, "TASK")} == BUILT_IN_TASKS
