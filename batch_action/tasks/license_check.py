@@ -7,6 +7,8 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 
+from pydantic import Field
+
 from batch_action.models.findings import RawFinding
 from batch_action.models.licenses import LicensePolicy, spdx_expression
 from batch_action.tasks.license import headers
@@ -28,8 +30,7 @@ class LicenseFinding(BaseFinding):
     """Something that conflicts with the repository's license."""
 
     category: Annotated[LicenseCategory, LowerCased]
-    license: str | None
-    """The SPDX identifier or expression that it is about."""
+    license: str | None = Field(description="The SPDX identifier or expression that it is about.")
 
     def to_raw(
         self, task: str, *, security: frozenset[str], whole_file: frozenset[str]

@@ -4,6 +4,8 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 
+from pydantic import Field
+
 from batch_action.models.findings import RawFinding, Verdict
 from batch_action.tasks.responses import BaseFinding, LowerCased, ResponseModel, UpperCased
 from batch_action.tasks.task import ContextNeeds, Task
@@ -38,10 +40,11 @@ class RefactorValidation(ResponseModel):
     """Every breaking change of one file, then the verdict that follows from them."""
 
     findings: list[BreakingChange]
-    summary: str
-    """Two to four sentences for the maintainer."""
-    security: bool
-    """An attacker could use what the summary says. It is then not shown in public places."""
+    summary: str = Field(description="Two to four sentences for the maintainer.")
+    security: bool = Field(
+        description="An attacker could use what the summary says. It is then not shown in public "
+        "places."
+    )
     verdict: Annotated[Verdict, UpperCased]
 
 

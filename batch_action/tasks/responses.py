@@ -1,14 +1,15 @@
 """The base of all answer models: closed, every field required and described, no bounds.
 
-Their plain JSON schema is therefore legal for structured outputs. The docstrings of models, fields
-and enums are its descriptions, which the model reads; a field with an enum has the enum's. The API
-does not guarantee the letter case of enum values, so it is normalized before validation.
+Their plain JSON schema is therefore legal for structured outputs. The descriptions of fields and
+the docstrings of models and enums are its descriptions, which the model reads; a field with an enum
+has the enum's. The API does not guarantee the letter case of enum values, so it is normalized
+before validation.
 """
 
 import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from batch_action.models.findings import (
     Confidence,
@@ -76,7 +77,6 @@ class ResponseModel(BaseModel):
         defer_build=True,
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
         json_schema_extra=_drop_titles,
     )
 
@@ -86,30 +86,30 @@ class BaseFinding(ResponseModel):
 
     model_config = ConfigDict(json_schema_extra=_order_fields)
 
-    start_line: int
-    """The number before the first line of evidence."""
-    end_line: int
-    """The number before its last line."""
-    evidence: str
-    """Lines copied from the file."""
-    trigger: str
-    """The input or order of events, what happens, and what should: one or two sentences."""
-    explanation: str
-    """Two to five sentences: why it happens, and to whom."""
-    pre_existing: bool
-    """The problem was there before the change."""
-    security: bool
-    """An attacker could use what you found. It is then not shown in public places."""
-    title: str
-    """At most twelve words that name what is wrong, not what to do."""
-    rule: str
-    """Two to four words in kebab-case for the kind of problem, e.g. unchecked-return-value."""
+    start_line: int = Field(description="The number before the first line of evidence.")
+    end_line: int = Field(description="The number before its last line.")
+    evidence: str = Field(description="Lines copied from the file.")
+    trigger: str = Field(
+        description="The input or order of events, what happens, and what should: one or two "
+        "sentences."
+    )
+    explanation: str = Field(description="Two to five sentences: why it happens, and to whom.")
+    pre_existing: bool = Field(description="The problem was there before the change.")
+    security: bool = Field(
+        description="An attacker could use what you found. It is then not shown in public places."
+    )
+    title: str = Field(description="At most twelve words that name what is wrong, not what to do.")
+    rule: str = Field(
+        description="Two to four words in kebab-case for the kind of problem, e.g. "
+        "unchecked-return-value."
+    )
     severity: Annotated[Severity, LowerCased]
     confidence: Annotated[Confidence, LowerCased]
-    remediation: str
-    """One to three sentences, concrete."""
-    suggestion: str | None
-    """The replacement for exactly the evidence, if it is small and certain, else null."""
+    remediation: str = Field(description="One to three sentences, concrete.")
+    suggestion: str | None = Field(
+        description="The replacement for exactly the evidence, if it is small and certain, else "
+        "null."
+    )
 
     def to_raw(
         self, task: str, *, security: frozenset[str], whole_file: frozenset[str]
@@ -139,14 +139,18 @@ class BaseFinding(ResponseModel):
 class WrittenFile(ResponseModel):
     """One whole file."""
 
-    path: str
-    """Relative to the repository's root, exactly as it is given to you."""
-    text: str
-    """The file as it will be saved, from its first line to its last."""
-    summary: str
-    """One sentence for the maintainer who decides whether to accept it: what is new in it."""
-    security: bool
-    """An attacker could use what the summary says. It is then not shown in public places."""
+    path: str = Field(
+        description="Relative to the repository's root, exactly as it is given to you."
+    )
+    text: str = Field(description="The file as it will be saved, from its first line to its last.")
+    summary: str = Field(
+        description="One sentence for the maintainer who decides whether to accept it: what is new "
+        "in it."
+    )
+    security: bool = Field(
+        description="An attacker could use what the summary says. It is then not shown in public "
+        "places."
+    )
 
 
 class WrittenFiles(ResponseModel):

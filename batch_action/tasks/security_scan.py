@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import Annotated
 
+from pydantic import Field
+
 from batch_action.tasks.responses import BaseFinding, LowerCased, ResponseModel
 from batch_action.tasks.task import Task
 
@@ -24,8 +26,9 @@ class SecurityFinding(BaseFinding):
     """A vulnerability."""
 
     category: Annotated[SecurityCategory, LowerCased]
-    cwe: str | None
-    """The most specific identifier that fits, such as CWE-89, or null if none does."""
+    cwe: str | None = Field(
+        description="The most specific identifier that fits, such as CWE-89, or null if none does."
+    )
 
 
 class SecurityReport(ResponseModel):

@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+from pydantic import Field
+
 from batch_action.models.verification import CheckedClaim, ClaimResult
 from batch_action.tasks.responses import MAX_CODE_CHARS, LowerCased, ResponseModel
 from batch_action.tasks.task import Task
@@ -13,12 +15,13 @@ MAX_REASON_CHARS = 2_000
 class ClaimAnswer(ResponseModel):
     """The answer about one claim."""
 
-    claim: int
-    """The number of the claim."""
-    evidence: str
-    """Lines copied from the file that decide; empty if there are none."""
-    reason: str
-    """One to three sentences for the maintainer, about what the code does."""
+    claim: int = Field(description="The number of the claim.")
+    evidence: str = Field(
+        description="Lines copied from the file that decide; empty if there are none."
+    )
+    reason: str = Field(
+        description="One to three sentences for the maintainer, about what the code does."
+    )
     result: Annotated[ClaimResult, LowerCased]
 
     def to_checked(self) -> CheckedClaim:
