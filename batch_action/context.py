@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch_action.clients.actions_runner import Runner
-from batch_action.clients.artifacts import ArtifactService
 from batch_action.clients.console import Console
 from batch_action.clients.git import GitRepo
-from batch_action.clients.github.clients import GitHubClients
-from batch_action.clients.webhooks import Webhooks
 from batch_action.config.settings import Settings
 from batch_action.errors import ConfigError, advice
 from batch_action.models.github_context import GitHubContext, Run
@@ -21,8 +18,10 @@ from batch_action.models.requests import Prices, digest
 from batch_action.tasks.task import Task
 from batch_action.text import task_slug, task_title
 
-if TYPE_CHECKING:  # the SDK takes long to import
+if TYPE_CHECKING:  # these take long to import, and not every run needs them
     from batch_action.clients.anthropic.client import AnthropicClient
+    from batch_action.clients.artifacts import ArtifactService
+    from batch_action.clients.github.clients import GitHubClients
 
 
 @dataclass(slots=True)
@@ -45,15 +44,14 @@ class RunContext:
     prices: Prices
     git: GitRepo
     anthropic: "AnthropicClient | None"
-    github: GitHubClients | None
-    artifacts: ArtifactService | None
+    github: "GitHubClients | None"
+    artifacts: "ArtifactService | None"
     """None outside of Actions and on GitHub Enterprise Server: the ledger is a file then."""
     artifacts_problem: str
     """Why there is no artifact service; empty when there is one."""
     state_dir: Path
     runner: Runner
     console: Console
-    webhooks: Webhooks
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
     """Waits for a number of seconds."""
@@ -147,7 +145,7 @@ class RunContext:
             )
         return self.anthropic
 
-    def require_github(self) -> GitHubClients:
+    def require_github(self) -> "GitHubClients":
         """Return the GitHub clients. Raises ConfigError when none are configured."""
         if self.github is None:
             raise ConfigError(

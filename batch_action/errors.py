@@ -73,6 +73,10 @@ class GitHubError(BatchActionError):
     exit_code = 5
 
 
+class NameTakenError(GitHubError):
+    """The run, or an earlier attempt of it, already has an artifact of the name."""
+
+
 class Interrupted(BaseException):
     """SIGINT or SIGTERM. Not an Exception, so that no library's retry loop swallows it."""
 

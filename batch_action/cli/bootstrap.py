@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -13,16 +13,13 @@ from batch_action.cli.connections import configure_network, header_value, open_a
 from batch_action.cli.invocation import Invocation, path_of
 from batch_action.cli.task_loader import PatchCommit, TaskLoader, apply_patch, with_task_defaults
 from batch_action.clients.actions_runner import Runner, github_context, read_event
-from batch_action.clients.artifacts import ArtifactService
 from batch_action.clients.console import Console
 from batch_action.clients.git import GitRepo
-from batch_action.clients.github.clients import GitHubClients, open_github_clients
-from batch_action.clients.webhooks import Webhooks
+from batch_action.clients.network import no_artifacts_reason
 from batch_action.config.loading import Assignment, assign_tasks, load_settings, requirement_of
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, GitHubError, full_history
-from batch_action.models.github import ACTIONS_BOT
 from batch_action.models.github_context import (
     PULL_REQUEST_EVENT,
     BranchRun,
@@ -33,6 +30,10 @@ from batch_action.models.github_context import (
 from batch_action.models.requests import Prices
 from batch_action.requests import pricing
 from batch_action.tasks.task import Task
+
+if TYPE_CHECKING:
+    from batch_action.clients.artifacts import ArtifactService
+    from batch_action.clients.github.clients import GitHubClients
 
 JOB_TOKENS = ("ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 
@@ -98,7 +99,6 @@ def build_contexts(
             state_dir=settings.state_dir or workspace / ".batch-action" / "state",
             runner=runner,
             console=Console(plain=runner.actions, quiet=invocation.output.quiet, hide=runner.hide),
-            webhooks=Webhooks(sleep=invocation.sleep, hide=runner.hide),
             sleep=invocation.sleep,
             clock=invocation.clock,
             run=BranchRun(rules_commit=rules_commit),
@@ -241,7 +241,7 @@ def _read_github_context(invocation: Invocation, workspace: Path) -> GitHubConte
 
 
 def _complete_github_context(
-    context: GitHubContext, github: GitHubClients | None, git: GitRepo
+    context: GitHubContext, github: "GitHubClients | None", git: GitRepo
 ) -> GitHubContext:
     """Add what the environment and the event did not contain, from GitHub and git."""
     known = context.default_branch and context.private is not None
@@ -263,10 +263,13 @@ def _open_github(
     context: GitHubContext,
     runner: Runner,
     stack: ExitStack,
-) -> GitHubClients | None:
+) -> "GitHubClients | None":
     """Open the GitHub clients; None without a token or without the repository's name."""
     if settings.github_token is None or context.repository is None:
         return None
+    from batch_action.clients.github.clients import open_github_clients
+    from batch_action.models.github import ACTIONS_BOT
+
     # On a laptop the token is a person's, but the reports were written by the workflow. Only
     # workflows of this repository can write there as its bot, so the bot is trusted.
     bot = () if runner.actions else (ACTIONS_BOT,)
@@ -285,22 +288,30 @@ def _open_github(
 
 def _open_artifacts(
     invocation: Invocation, runner: Runner, stack: ExitStack
-) -> tuple[ArtifactService | None, str]:
+) -> "tuple[ArtifactService | None, str]":
     """Open the artifact service; where there is none, return the reason."""
     environ = invocation.environ
     days = environ.get("GITHUB_RETENTION_DAYS", "")
-    try:
-        service = ArtifactService(
-            environ.get("ACTIONS_RESULTS_URL", ""),
-            environ.get("ACTIONS_RUNTIME_TOKEN", ""),
-            environ.get("GITHUB_SERVER_URL", ""),
-            max_days=int(days) if days.isdecimal() else None,
-            mask=runner.mask,
-            sleep=invocation.sleep,
-            now=invocation.clock,
-        )
-    except GitHubError as error:
-        if runner.actions:
-            runner.annotate("notice", f"The ledger is stored in a file: {error.problem}")
-        return None, error.problem
-    return stack.enter_context(service), ""
+    place = (
+        environ.get("ACTIONS_RESULTS_URL", ""),
+        environ.get("ACTIONS_RUNTIME_TOKEN", ""),
+        environ.get("GITHUB_SERVER_URL", ""),
+    )
+    reason = no_artifacts_reason(*place)
+    if reason is None:
+        from batch_action.clients.artifacts import ArtifactService
+
+        try:
+            service = ArtifactService(
+                *place,
+                max_days=int(days) if days.isdecimal() else None,
+                mask=runner.mask,
+                sleep=invocation.sleep,
+                now=invocation.clock,
+            )
+            return stack.enter_context(service), ""
+        except GitHubError as error:
+            reason = error.problem
+    if runner.actions:
+        runner.annotate("notice", f"The ledger is stored in a file: {reason}")
+    return None, reason

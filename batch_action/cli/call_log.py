@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 from batch_action.cli.invocation import Invocation
 from batch_action.clients.actions_runner import Runner
-from batch_action.clients.http import CALLS
 
 
 @contextmanager
@@ -15,6 +14,8 @@ def printed_calls(invocation: Invocation) -> Iterator[None]:
     if not invocation.output.verbose:
         yield
         return
+    from batch_action.clients.http import CALLS
+
     handler = _CallPrinter(invocation.runner(invocation.workspace(None)))
     CALLS.addHandler(handler)
     CALLS.setLevel(logging.DEBUG)

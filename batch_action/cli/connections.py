@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-import httpx2
 from pydantic import SecretStr
 
 from batch_action.clients.actions_runner import Runner
-from batch_action.clients.http import LoggedClient, network_variables
+from batch_action.clients.network import network_variables
 from batch_action.config.inputs import AWS_REGION_PATTERN
 from batch_action.config.settings import Settings
 from batch_action.errors import AnthropicError, ConfigError, advice
@@ -118,6 +117,10 @@ def fetch_identity_token(environ: Mapping[str, str], runner: Runner) -> str:
                 "Only GitHub Actions can: unset them here, and set ANTHROPIC_API_KEY.",
             ),
         )
+    import httpx2
+
+    from batch_action.clients.http import LoggedClient
+
     try:
         # `params=` would replace the query that the URL has already.
         address = httpx2.URL(url).copy_merge_params({"audience": AUDIENCE})

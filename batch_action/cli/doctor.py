@@ -9,7 +9,7 @@ from batch_action.cli import config_file, effects
 from batch_action.cli.execution import open_contexts
 from batch_action.cli.invocation import Invocation
 from batch_action.clients.github.errors import RefusedError
-from batch_action.clients.http import network_variables
+from batch_action.clients.network import network_variables
 from batch_action.commands.doctor import Surroundings, doctor, report_unopened
 from batch_action.commands.doctor.check import Check, fail, not_checkable
 from batch_action.context import RunContext

@@ -64,7 +64,7 @@ class Invocation:
     def runner(self, workspace: Path) -> "Runner":
         """Return the runner's file commands; outside of Actions they print plain lines."""
         from batch_action.clients.actions_runner import MIN_SECRET_CHARS, Runner
-        from batch_action.clients.http import url_secrets
+        from batch_action.clients.network import url_secrets
 
         environ = self.environ
         self.secrets.update(s for s in url_secrets(environ) if len(s) >= MIN_SECRET_CHARS)

@@ -20,10 +20,9 @@ from batch_action.clients.http import (
     Closeable,
     LoggedClient,
     Retries,
-    connection_fix,
-    is_loopback,
 )
-from batch_action.errors import GitHubError
+from batch_action.clients.network import connection_fix, no_artifacts_reason
+from batch_action.errors import GitHubError, NameTakenError
 from batch_action.models.github import StoredArtifact
 
 _SERVICE = "twirp/github.actions.results.api.v1.ArtifactService"
@@ -43,10 +42,6 @@ _UNAVAILABLE_FIX = (
     "Only a step of GitHub Actions can store artifacts: run this as an action (`uses:`), or store "
     "the state in a file, in the folder BATCH_ACTION_STATE_DIR."
 )
-
-
-class NameTakenError(GitHubError):
-    """The run, or an earlier attempt of it, already has an artifact of this name."""
 
 
 class ArtifactService(Closeable):
@@ -75,9 +70,9 @@ class ArtifactService(Closeable):
             now: the clock.
 
         Raises:
-            GitHubError: artifacts cannot be stored here (see `unavailable_reason`).
+            GitHubError: artifacts cannot be stored here (see `no_artifacts_reason`).
         """
-        reason = unavailable_reason(results_url, runtime_token, server_url)
+        reason = no_artifacts_reason(results_url, runtime_token, server_url)
         if reason:
             raise GitHubError(reason, fix=_UNAVAILABLE_FIX)
         self._ids = parse_backend_ids(runtime_token)
@@ -308,23 +303,6 @@ class ArtifactService(Closeable):
                 lost = lost or status != httpx2.codes.TOO_MANY_REQUESTS
             if not retries.wait():
                 raise refused from None
-
-
-def unavailable_reason(results_url: str, runtime_token: str, server_url: str) -> str | None:
-    """Return why artifacts cannot be stored here, as a sentence; None when they can.
-
-    The arguments are ACTIONS_RESULTS_URL, ACTIONS_RUNTIME_TOKEN and GITHUB_SERVER_URL, empty when
-    unset. The hosts are those that the official client accepts.
-    """
-    host = urlsplit(server_url).hostname or ""
-    is_supported = host == "github.com" or host.endswith((".ghe.com", ".localhost"))
-    if not (is_supported or is_loopback(host)):
-        return f"GitHub Enterprise Server ({host}) does not support artifacts of version 4."
-    for name, value in (("URL", results_url), ("TOKEN", runtime_token)):
-        if not value:
-            variable = "ACTIONS_RESULTS_URL" if name == "URL" else "ACTIONS_RUNTIME_TOKEN"
-            return f"{variable} is not set: this is no step of a GitHub action."
-    return None
 
 
 def check_name(name: str) -> None:

@@ -24,14 +24,8 @@ class Webhooks:
     """A client that posts messages to secret URLs and follows no redirect."""
 
     def __init__(
-        self,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        timeout: float = 10.0,
-        hide: Callable[[str], str] = str,
+        self, *, sleep: Callable[[float], None] = time.sleep, timeout: float = 10.0
     ) -> None:
-        self.hide = hide
-        """Replaces secrets in a text; to be called before the text is signed."""
         self._sleep = sleep
         self._timeout = timeout
 

@@ -5,14 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import SecretStr
 
 from batch_action.clients.actions_runner import Runner
-from batch_action.clients.artifacts import ArtifactService, NameTakenError
 from batch_action.context import RunContext
-from batch_action.errors import ConfigError, GitHubError, Interrupted
+from batch_action.errors import ConfigError, GitHubError, Interrupted, NameTakenError
 from batch_action.ledger import codec, compaction, pull_requests
 from batch_action.ledger.artifacts import ArtifactReader
 from batch_action.ledger.names import RunArtifacts, Save
@@ -22,6 +21,9 @@ from batch_action.models.findings import FindingClaim
 from batch_action.models.github_context import Run
 from batch_action.models.ledger import Fact, Ledger, merge
 from batch_action.models.requests import BatchState
+
+if TYPE_CHECKING:
+    from batch_action.clients.artifacts import ArtifactService
 
 _UPDATE = "Use that version of the action, or a later one; nothing was sent."
 MAX_REFUSALS_SHOWN = 20
@@ -180,7 +182,7 @@ def _encode(ledger: Ledger, secret: SecretStr | None, reserved_bytes: int) -> by
         ) from None
 
 
-def _needs_renewal(service: ArtifactService | None, session: LedgerSession) -> bool:
+def _needs_renewal(service: "ArtifactService | None", session: LedgerSession) -> bool:
     if session.newest is None or session.expires is None or service is None:
         return False
     life = session.expires - session.newest
@@ -188,7 +190,7 @@ def _needs_renewal(service: ArtifactService | None, session: LedgerSession) -> b
 
 
 def _upload(
-    service: ArtifactService,
+    service: "ArtifactService",
     data: bytes,
     session: LedgerSession,
     *,
@@ -226,7 +228,7 @@ def _upload(
     )
 
 
-def _delete(service: ArtifactService, step: Save, session: LedgerSession) -> bool:
+def _delete(service: "ArtifactService", step: Save, session: LedgerSession) -> bool:
     """Delete this run's artifact of a name; return False if another job stores its own there."""
     if not isinstance(sys.exception(), Interrupted):  # then the runner waits for ten seconds only
         service.pause(step.wait.total_seconds())

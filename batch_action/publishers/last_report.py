@@ -5,7 +5,6 @@ from batch_action.clients.github.errors import RefusedError
 from batch_action.context import RunContext
 from batch_action.ledger.view import LedgerView
 from batch_action.publishers import markers
-from batch_action.publishers.sarif.texts import category_of
 
 
 def read_last_reported_head(ctx: RunContext, view: LedgerView) -> str | None:
@@ -27,6 +26,9 @@ def read_last_reported_head(ctx: RunContext, view: LedgerView) -> str | None:
             )
             head = markers.find_newest_head(found, ctx.git)
     if not head and "sarif" in ctx.settings.report:
+        # Only here: the texts of alerts need a Markdown parser.
+        from batch_action.publishers.sarif.texts import category_of  # noqa: PLC0415
+
         category = category_of(ctx.task.name, ctx.settings.state_key)
         head = _last_analyzed_commit(ctx.github, ctx.github_context.branch_ref, category)
     return head or None

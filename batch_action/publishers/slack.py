@@ -7,7 +7,6 @@ from typing import Any
 
 from batch_action.clients.git import GitRepo
 from batch_action.clients.webhooks import UndeliveredError, Webhooks
-from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
 from batch_action.escape import href, plain, slack
@@ -213,7 +212,7 @@ def notify(ctx: RunContext, published: PublishResult) -> DestinationResult:
     message = build_message(published, find_fixers(ctx.git, changed))
     if message is None:
         return DestinationResult(destination=DESTINATION, action="skipped", note="nothing new")
-    return _send(ctx.settings, ctx.webhooks, message)
+    return _send(ctx, message)
 
 
 def notify_failure(ctx: RunContext, error: BatchActionError) -> DestinationResult:
@@ -224,7 +223,7 @@ def notify_failure(ctx: RunContext, error: BatchActionError) -> DestinationResul
         repository=ctx.github_context.repository,
         run_url=ctx.github_context.run_url,
     )
-    return _send(ctx.settings, ctx.webhooks, message)
+    return _send(ctx, message)
 
 
 def find_fixers(git: GitRepo, statuses: Iterable[FindingStatus]) -> dict[str, str]:
@@ -241,16 +240,16 @@ def find_fixers(git: GitRepo, statuses: Iterable[FindingStatus]) -> dict[str, st
     return fixers
 
 
-def _send(settings: Settings, webhooks: Webhooks, message: Message) -> DestinationResult:
-    url = settings.slack_webhook_url
+def _send(ctx: RunContext, message: Message) -> DestinationResult:
+    url = ctx.settings.slack_webhook_url
     if url is None:
         return DestinationResult(destination=DESTINATION, action="refused", note=NO_URL)
-    if settings.dry_run:
+    if ctx.settings.dry_run:
         return DestinationResult(destination=DESTINATION, action="skipped", note="a dry run")
-    body = webhooks.hide(json.dumps(message)).encode()
+    body = ctx.runner.hide(json.dumps(message)).encode()
     try:
         # Slack cannot drop repeats, so a message that it may have accepted is not sent again.
-        webhooks.post(url.get_secret_value(), body, {}, repeatable=False)
+        Webhooks(sleep=ctx.sleep).post(url.get_secret_value(), body, {}, repeatable=False)
     except UndeliveredError as error:
         note = f"Slack did not accept the message: {error}. Check `slack-webhook-url`."
         return DestinationResult(destination=DESTINATION, action="failed", note=note)

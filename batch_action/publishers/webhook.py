@@ -3,7 +3,7 @@
 Results are never sent unsigned: a receiver could not tell them from forged ones.
 """
 
-from batch_action.clients.webhooks import UndeliveredError, signature_headers
+from batch_action.clients.webhooks import UndeliveredError, Webhooks, signature_headers
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
 from batch_action.models.report import DestinationResult, PublishResult
@@ -38,10 +38,10 @@ def _send(ctx: RunContext, id: str, body: bytes) -> DestinationResult:
         return DestinationResult(destination=DESTINATION, action="refused", note=note)
     if ctx.settings.dry_run:
         return DestinationResult(destination=DESTINATION, action="skipped", note="a dry run")
-    body = ctx.webhooks.hide(body.decode()).encode()
+    body = ctx.runner.hide(body.decode()).encode()
     headers = signature_headers(secret.get_secret_value(), f"batch-action_{id}", ctx.now(), body)
     try:
-        ctx.webhooks.post(url.get_secret_value(), body, headers, repeatable=True)
+        Webhooks(sleep=ctx.sleep).post(url.get_secret_value(), body, headers, repeatable=True)
     except UndeliveredError as error:
         note = f"The receiver at `webhook-url` did not accept the results: {error}."
         return DestinationResult(destination=DESTINATION, action="failed", note=note)

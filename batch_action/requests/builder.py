@@ -187,12 +187,7 @@ def shared_instructions(ctx: RunContext, head: str) -> str:
         if data := ctx.git.file_at(commit, name):
             text = mask(data.decode("utf-8", "replace")[:MAX_GUIDELINES_CHARS].strip())[0]
             guidelines.append(f"### {name}\n\n{text}")
-    facts = ""
-    if ctx.task.checks_licenses:
-        # Only here: other tasks need no forms of license notices.
-        from batch_action.requests.licenses import describe_licenses  # noqa: PLC0415
-
-        facts = describe_licenses(ctx, head)
+    facts = context_files.shared_facts(ctx, head)
     return prompt.system_text(ctx.task, "\n\n".join(guidelines), facts)
 
 

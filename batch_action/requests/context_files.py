@@ -79,6 +79,16 @@ class ContextFinder:
         return (("changed-files", listed),) if len(names) > 1 else ()
 
 
+def shared_facts(ctx: RunContext, head: str) -> str:
+    """Return what the shared instructions say about the repository: its licenses, or nothing."""
+    if not ctx.task.checks_licenses:
+        return ""
+    # Only here: other tasks need no forms of license notices.
+    from batch_action.requests.licenses import describe_licenses  # noqa: PLC0415
+
+    return describe_licenses(ctx, head)
+
+
 def _skip_for_task(task: Task, file: SourceFile) -> SkippedFile | None:
     reason, kind, detail = SkipReason.NOT_FOR_TASK, SkipKind.OTHER, task.skip_reason(file)
     if task.needs_whole_file and len(file.parts) > 1:

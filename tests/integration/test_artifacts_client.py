@@ -15,11 +15,10 @@ import pytest
 
 from batch_action.clients.artifacts import (
     ArtifactService,
-    NameTakenError,
     check_name,
-    unavailable_reason,
 )
-from batch_action.errors import GitHubError
+from batch_action.clients.network import no_artifacts_reason
+from batch_action.errors import GitHubError, NameTakenError
 from batch_action.sandbox.server import Sandbox
 
 DATA = b"PK\x05\x06" + bytes(18)
@@ -111,7 +110,7 @@ def test_names_that_the_service_refuses_are_refused_first(name):
     ],
 )
 def test_enterprise_servers_are_refused(server, allowed):
-    reason = unavailable_reason("https://results", "token", server)
+    reason = no_artifacts_reason("https://results", "token", server)
     assert (reason is None) == allowed
     if not allowed:
         with pytest.raises(GitHubError, match=r"Enterprise Server.*BATCH_ACTION_STATE_DIR"):

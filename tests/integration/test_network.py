@@ -12,7 +12,7 @@ import pytest
 import requests
 from requests.utils import should_bypass_proxies
 
-from batch_action.clients.http import connection_fix, network_variables
+from batch_action.clients.network import connection_fix, network_variables
 
 PROXY = "http://127.0.0.1:1"
 URLS = {"GITHUB_API_URL": "http://[fd00::5]:3/api", "ACTIONS_RESULTS_URL": "http://10.1.2.3/"}

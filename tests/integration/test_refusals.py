@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from batch_action.clients.http import connection_fix
+from batch_action.clients.network import connection_fix
 from tests.harness.hostile_server import HostileServer, Reply
 from tests.harness.workflow import GOOD, WORSE, WorkflowHarness
 

@@ -13,7 +13,8 @@ import httpx2
 from anthropic.types import MessageTokensCount, ModelInfo
 from anthropic.types.messages import MessageBatch
 
-from batch_action.clients.http import PROXY_LOGIN_FIX, connection_fix, retry_after
+from batch_action.clients.http import retry_after
+from batch_action.clients.network import PROXY_LOGIN_FIX, connection_fix
 from batch_action.errors import AnthropicError, BatchActionError, QuotaError, TransientError, advice
 from batch_action.models.ledger import Usage
 from batch_action.models.requests import BatchState, ModelCapabilities, Outcome, OutcomeKind

@@ -20,7 +20,8 @@ from batch_action.clients.github.errors import (
     checked,
     reads,
 )
-from batch_action.clients.http import LoggedClient, Retries, is_loopback
+from batch_action.clients.http import LoggedClient, Retries
+from batch_action.clients.network import is_loopback
 from batch_action.errors import GitHubError
 from batch_action.models.github import Artifact, StartedRun, WorkflowRun
 

@@ -8,7 +8,7 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any, ParamSpec, TypeVar
 
-from batch_action.clients.http import PROXY_LOGIN_FIX
+from batch_action.clients.network import PROXY_LOGIN_FIX
 from batch_action.errors import GitHubError, advice
 
 P = ParamSpec("P")
