@@ -96,8 +96,8 @@ class RunContext:
 
     @property
     def writes_summary(self) -> bool:
-        """Whether the job summary is a destination."""
-        return "summary" in self.settings.report
+        """Whether there is a job summary, and it is a destination."""
+        return self.runner.has_summary and "summary" in self.settings.report
 
     @property
     def has_budget(self) -> bool:

@@ -164,7 +164,7 @@ def _run_command(
                 print_total(contexts[0].console, options["saved"])
             return code
         case _:
-            commands, find_owner = _commands_on_ledgers(name, **options)
+            commands, find_owner = _commands_on_ledgers(name, contexts, **options)
             return run_for_each_task(contexts, commands, report_error, find_owner=find_owner)
 
 
@@ -180,20 +180,24 @@ def _plan(contexts: Sequence[RunContext], report_error: ErrorReporter, **options
 
 
 def _commands_on_ledgers(
-    name: str, **options: Any
+    name: str, contexts: Sequence[RunContext], **options: Any
 ) -> tuple[tuple[Callable[..., int], ...], FindOwner | None]:
     """Return the steps of a command, and which task runs them for `batch-id`."""
     if "render" in options:
         return (options["render"],), None
     if name == "submit":
-        from batch_action.commands.submit import submit, submit_pull_requests
+        from batch_action.commands.submit import submit
+
+        if not any(ctx.settings.pull_requests for ctx in contexts):
+            return (submit,), None
+        from batch_action.commands.submit_pulls import submit_pull_requests
 
         return (submit, submit_pull_requests), None
     if name == "stats":
         from batch_action.commands.stats import stats
 
         return (partial(stats, **options),), None
-    from batch_action.commands.run import owner_in_ledgers, recover_owner
+    from batch_action.commands.batch_owner import owner_in_ledgers, recover_owner
 
     if name == "collect":
         from batch_action.commands.collect import collect

@@ -111,6 +111,11 @@ class Runner:
         """Return the outputs as JSON has them: numbers, lists of ids, null for an empty one."""
         return {name: _typed(name, text) for name, text in self.outputs.items()}
 
+    @property
+    def has_summary(self) -> bool:
+        """Whether the runner shows a job summary."""
+        return self._summary is not None
+
     def summary(self, markdown: str) -> None:
         """Append to the job summary, cut with a note where GitHub would drop all of it."""
         if self._summary is None:

@@ -1,37 +1,13 @@
-"""`run`: collect ended batches, then submit; and which task owns the batch of `batch-id`."""
+"""`run`: collect ended batches, then submit."""
 
 from collections.abc import Sequence
-from contextlib import suppress
-from itertools import chain
 
-from batch_action.batches import recover
+from batch_action.commands.batch_owner import recover_owner
 from batch_action.commands.collect import collect
-from batch_action.commands.each_task import ErrorReporter, LedgerSet, run_for_each_task
-from batch_action.commands.submit import submit, submit_pull_requests
+from batch_action.commands.each_task import ErrorReporter, run_for_each_task
+from batch_action.commands.submit import submit
+from batch_action.commands.submit_pulls import submit_pull_requests
 from batch_action.context import RunContext
-from batch_action.errors import ConfigError
-from batch_action.publishers.pull_request import collect as pull_request_collect
-
-
-def owner_in_ledgers(contexts: Sequence[RunContext], ledgers: LedgerSet) -> RunContext:
-    """Return the task whose ledger contains `batch-id`, else the first one, which reports it."""
-    batch_id = contexts[0].settings.batch_id
-    known = (
-        ctx for ctx in contexts if batch_id in ledgers.sessions[ctx.title].view.known_batch_ids
-    )
-    in_pull_requests = (ctx for ctx in contexts if pull_request_collect.has_batch(ctx, batch_id))
-    return next(chain(known, in_pull_requests), contexts[0])
-
-
-def recover_owner(contexts: Sequence[RunContext], ledgers: LedgerSet) -> RunContext:
-    """Return the owner of `batch-id`; one in no ledger is recovered into the first that fits."""
-    for ctx in (owner_in_ledgers(contexts, ledgers), *contexts):
-        with suppress(ConfigError):
-            if pull_request_collect.has_batch(ctx, ctx.settings.batch_id):
-                return ctx
-            recover.recover_batch(ctx, ledgers.sessions[ctx.title])
-            return ctx
-    return contexts[0]
 
 
 def run(contexts: Sequence[RunContext], report_error: ErrorReporter) -> int:
