@@ -1,33 +1,21 @@
-"""Run the commands that work on the tasks of a run: open their contexts, report what they did.
-
-The modules of a command are imported when it runs: those of `collect` take as long as a small plan.
-"""
+"""Run the commands that work on the tasks of a run: open their contexts, report what they did."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from batch_action.cli import effects
 from batch_action.cli.bootstrap import build_context, build_contexts
 from batch_action.cli.call_log import printed_calls
+from batch_action.cli.dispatch import run_command
 from batch_action.cli.invocation import Invocation
 from batch_action.cli.options import inputs_from_flags
-from batch_action.commands.each_task import (
-    ErrorReporter,
-    FindOwner,
-    run_for_each_task,
-    run_without_ledger,
-)
 from batch_action.context import RunContext
 from batch_action.errors import Interrupted
 from batch_action.publishers import run_end
-
-if TYPE_CHECKING:
-    from batch_action.requests.planner import Plan
 
 REPORTING = ("plan", "status", "stats", "cancel", "baseline")
 """The commands that add what they report to `data`; of the others it is the outputs."""
@@ -49,7 +37,7 @@ def execute(name: str, invocation: Invocation, values: dict[str, Any], **options
         is_offline = "render" in options
         with open_contexts(invocation, values.pop("repo"), values, offline=is_offline) as contexts:
             effects.warn(contexts, invocation, values, name)
-            return _run_command(name, contexts, invocation.report_error, **options)
+            return run_command(name, contexts, invocation.report_error, **options)
     finally:
         if name not in REPORTING:
             data = [
@@ -92,7 +80,7 @@ def execute_action(invocation: Invocation) -> int:
             eligible = _reviewing_contexts(contexts)
         else:
             eligible = contexts
-        return _run_command(mode, eligible, invocation.report_error) if eligible else 0
+        return run_command(mode, eligible, invocation.report_error) if eligible else 0
 
 
 def open_demo_context(
@@ -135,74 +123,3 @@ def _reviewing_contexts(contexts: Sequence[RunContext]) -> tuple[RunContext, ...
     if not eligible:
         contexts[0].runner.annotate("notice", next(filter(None, reasons)))
     return eligible
-
-
-def _run_command(
-    name: str, contexts: Sequence[RunContext], report_error: ErrorReporter, **options: Any
-) -> int:
-    """Run a command for every task and return the exit code."""
-    match name:
-        case "run":
-            from batch_action.commands.run import run
-
-            return run(contexts, report_error)
-        case "propose":
-            from batch_action.commands.propose import propose
-
-            return run_without_ledger(contexts[:1], propose, report_error)
-        case "baseline":
-            from batch_action.commands.baseline import baseline
-
-            return run_without_ledger(contexts, partial(baseline, **options), report_error)
-        case "plan":
-            return _plan(contexts, report_error, **options)
-        case "status":
-            from batch_action.commands.status import print_total, status
-
-            code = run_for_each_task(contexts, (partial(status, **options),), report_error)
-            if len(contexts) > 1 and options.get("data") is None:
-                print_total(contexts[0].console, options["saved"])
-            return code
-        case _:
-            commands, find_owner = _commands_on_ledgers(name, contexts, **options)
-            return run_for_each_task(contexts, commands, report_error, find_owner=find_owner)
-
-
-def _plan(contexts: Sequence[RunContext], report_error: ErrorReporter, **options: Any) -> int:
-    """Plan every task; of several, print at the end what they cost together."""
-    from batch_action.commands.plan import plan, print_total
-
-    plans: list[Plan] = []
-    code = run_for_each_task(contexts, (partial(plan, **options, plans=plans),), report_error)
-    if len(contexts) > 1 and options.get("data") is None and plans:
-        print_total(contexts, plans)
-    return code
-
-
-def _commands_on_ledgers(
-    name: str, contexts: Sequence[RunContext], **options: Any
-) -> tuple[tuple[Callable[..., int], ...], FindOwner | None]:
-    """Return the steps of a command, and which task runs them for `batch-id`."""
-    if "render" in options:
-        return (options["render"],), None
-    if name == "submit":
-        from batch_action.commands.submit import submit
-
-        if not any(ctx.settings.pull_requests for ctx in contexts):
-            return (submit,), None
-        from batch_action.commands.submit_pulls import submit_pull_requests
-
-        return (submit, submit_pull_requests), None
-    if name == "stats":
-        from batch_action.commands.stats import stats
-
-        return (partial(stats, **options),), None
-    from batch_action.commands.batch_owner import owner_in_ledgers, recover_owner
-
-    if name == "collect":
-        from batch_action.commands.collect import collect
-
-        return (collect,), recover_owner
-    from batch_action.commands.cancel import cancel
-
-    return (partial(cancel, **options),), owner_in_ledgers
