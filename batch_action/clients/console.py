@@ -1,18 +1,18 @@
 """The console: lines, steps, tables and progress for a terminal or a log."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-
-from rich.box import SIMPLE_HEAD
-from rich.cells import cell_len, set_cell_size
-from rich.console import Console as RichConsole
-from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from batch_action import escape
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+
+    from batch_action.clients.terminal import Terminal
 
 ProgressCallback = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -21,11 +21,6 @@ ProgressCallback = Callable[[int, int], None]
 _PROGRESS_LINES = 10
 _PROGRESS_INTERVAL_SECONDS = 10.0
 _MIN_TOTAL_FOR_TENTHS = 50
-
-
-# The columns of the terminal between two columns of a table.
-_GAP = 3
-_MIN_PATH_WIDTH = 24
 
 
 class Console:
@@ -39,7 +34,7 @@ class Console:
         *,
         plain: bool,
         quiet: bool = False,
-        console: RichConsole | None = None,
+        console: "RichConsole | None" = None,
         clock: Callable[[], float] = time.monotonic,
         hide: Callable[[str], str] = str,
     ) -> None:
@@ -49,33 +44,47 @@ class Console:
         Plain lines are neither colored, wrapped nor redrawn, and none is a workflow command.
         """
         self.plain = plain
-        self.console = console or RichConsole(stderr=True, quiet=quiet)
+        self._quiet = quiet
+        self._given = console
         self._clock = clock
         self._hide = hide
         self.activity = ""
         """The current activity, to report where an interrupted run stopped."""
 
+    @cached_property
+    def _terminal(self) -> "Terminal":
+        # Only here: a job log and a quiet run need no rich, which takes long to import.
+        from batch_action.clients.terminal import Terminal  # noqa: PLC0415
+
+        return Terminal(self._given)
+
+    @property
+    def console(self) -> "RichConsole":
+        """What draws on a terminal."""
+        return self._terminal.console
+
+    @property
+    def _is_drawn(self) -> bool:
+        return not (self.plain or self._quiet) and self.console.is_terminal
+
     @property
     def line_width(self) -> int | None:
         """The width of the terminal; None for a log or a pipe, which get whole lines."""
-        return None if self.plain or not self.console.is_terminal else self.console.width
+        return self.console.width if self._is_drawn else None
 
     def print(self, text: str = "", *, style: str = "") -> None:
         """Print a line, or several."""
         if self.plain:
             self._write_line(escape.log(text))
-        else:
-            is_terminal = self.console.is_terminal
-            self.console.print(self._literal(text), style=style or None, soft_wrap=not is_terminal)
+        elif not self._quiet:
+            self._terminal.print(escape.visible(self._hide(text)), style)
 
     def step(self, title: str) -> None:
         """Announce the next step of the work."""
         if self.plain:
             self._write_line(escape.log(f"== {title}"))
-        else:
-            self.console.print(
-                Text.assemble(("\n▸ ", "bold cyan"), (escape.visible(self._hide(title)), "bold"))
-            )
+        elif not self._quiet:
+            self._terminal.step(escape.visible(self._hide(title)))
 
     def table(
         self,
@@ -92,49 +101,35 @@ class Console:
         On a terminal that is too narrow, a path loses its beginning and a text is wrapped; numbers
         stay whole. A log or a pipe gets whole lines.
         """
+        if self._quiet:
+            return
         shown = [n for n in range(len(columns)) if any(row[n] for row in rows)]
         cells = [[self._cell(row[n]) for n in shown] for row in (columns, *rows)]
         if title:
             self.print(title, style="bold")
         if not shown:
             return
-        if self.plain or not self.console.is_terminal:
-            self._plain_table(cells, [n in right for n in shown])
+        numbers = [n in right for n in shown]
+        if not self._is_drawn:
+            for line in self._terminal.lines(cells, numbers):
+                self._write_line(escape.log((self.indent + line).rstrip()))
             return
-        path_columns = [n for n, column in enumerate(shown) if column in paths]
-        _shorten_paths(cells, path_columns, self.console.width - len(self.indent))
-        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-        for n, width in enumerate(_widths(cells)):
-            is_number = shown[n] in right
-            table.add_column(
-                Text(cells[0][n]),
-                justify="right" if is_number else "left",
-                overflow="fold",
-                min_width=width if is_number else None,
-                no_wrap=n in path_columns,
-            )
-        for row in cells[1:]:
-            table.add_row(*map(Text, row))
-        self.console.print(Padding(table, (0, 0, 1, len(self.indent)), expand=False))
+        self._terminal.table(
+            cells,
+            numbers=numbers,
+            paths=[n for n, column in enumerate(shown) if column in paths],
+            indent=len(self.indent),
+        )
 
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[ProgressCallback]:
         """Yield a callback that shows progress; `total` may grow meanwhile."""
         self.activity = title[:1].lower() + title[1:]
-        if self.plain or not self.console.is_terminal:
+        if not self._is_drawn:
             yield self._progress_lines(title)
             return
-        bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=self.console,
-            transient=True,
-        )
-        with bar:
-            task = bar.add_task(escape.plain(self._hide(title)), total=total)
-            yield lambda done, of: bar.update(task, completed=done, total=of)
+        with self._terminal.progress(escape.plain(self._hide(title)), total) as advance:
+            yield advance
 
     def _progress_lines(self, title: str) -> ProgressCallback:
         reported_tenth = 0
@@ -153,42 +148,13 @@ class Console:
 
         return advance
 
-    def _plain_table(self, cells: Sequence[Sequence[str]], is_right: Sequence[bool]) -> None:
-        widths = _widths(cells)
-        for row in cells:
-            line = self.indent
-            for cell, width, right in zip(row, widths, is_right, strict=True):
-                space = " " * (width - cell_len(cell))
-                line += f"{space}{cell}  " if right else f"{cell}{space}  "
-            self._write_line(escape.log(line.rstrip()))
-
     def _cell(self, text: str) -> str:
         """Return the text on one line, without control characters."""
         return escape.plain(self._hide(text))
 
     def _write_line(self, text: str) -> None:
         """Print without rich's wrapping, which could bring a `::` to the start of a line."""
-        if not self.console.quiet:
-            self.console.file.write(self._hide(text) + "\n")
-            self.console.file.flush()
-
-    def _literal(self, text: str) -> Text:
-        """Return text that rich prints as it is, without markup and `:emoji:`."""
-        return Text(escape.visible(self._hide(text)))
-
-
-def _widths(cells: Sequence[Sequence[str]]) -> list[int]:
-    return [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-
-
-def _shorten_paths(rows: Sequence[list[str]], columns: Sequence[int], table_width: int) -> None:
-    """Cut the beginning of paths, down to the file names, until a table has this width."""
-    widths = _widths(rows)
-    for done, n in enumerate(columns):
-        excess = sum(widths) + _GAP * (len(widths) - 1) - table_width
-        names = max(cell_len(row[n].rpartition("/")[2]) for row in rows) + 2
-        share = widths[n] - max(excess, 0) // (len(columns) - done)
-        widths[n] = min(widths[n], max(share, min(names, table_width // 2), _MIN_PATH_WIDTH))
-        for row in rows:
-            if cell_len(row[n]) > widths[n]:
-                row[n] = "…" + set_cell_size(row[n][::-1], widths[n] - 1)[::-1]
+        if not self._quiet:
+            file = self._given.file if self._given else sys.stderr
+            file.write(self._hide(text) + "\n")
+            file.flush()
