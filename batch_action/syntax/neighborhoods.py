@@ -21,8 +21,7 @@ _BRACE_HEADER = re.compile(
     r"\s*[\w<>\[\],.:*&~\s]+\([^;{}]*\)[^;{}]*\{\s*$|.*=>\s*\{\s*$"
 )
 _CONTROL = re.compile(r"\s*[})]*\s*(?:if|else|for|while|switch|do|try|catch|finally|with|match)\b")
-_CLOSING = re.compile(r"\s*[)\]}]")
-_OPENING = re.compile(r"\s*\{\s*$")
+_CLOSING_SIGNS = ")]}"
 
 
 def neighborhood(lines: Sequence[str], start: int, end: int) -> tuple[int, int]:
@@ -44,11 +43,11 @@ def touched_lines(lines: Sequence[str], changed: Iterable[int]) -> set[int]:
     near: list[int] = []
     for number in sorted(changed):
         if near and number - near[-1] > 4 * CONTEXT_LINES:
-            found.update(_Window(lines, near).touched())
+            found |= _Window(lines, near).touched()
             near = []
         near.append(number)
     if near:
-        found.update(_Window(lines, near).touched())
+        found |= _Window(lines, near).touched()
     return found
 
 
@@ -64,10 +63,11 @@ class _Window:
         """Of each line the nearest one above that is indented less; 0: none."""
         self._open: list[int] = []
         """Of each line the last one above that may hold it, or ends there; 0: none."""
+        self._headers: list[int] = []
+        """Of each line the one that opens the definition around it; 0: none, or it is blank."""
         self._above = [0]
         """The last line that was read and what it is inside of, the outermost first."""
         self._above_indents = [-1]
-        self._headers: dict[int, int] = {0: 0}
         self._blocks: dict[int, tuple[int, bool]] = {}
         self._read_to(min(len(lines), changed[-1] + CONTEXT_LINES))
 
@@ -82,34 +82,42 @@ class _Window:
 
     def _read_to(self, last: int) -> None:
         above, indents = self._above, self._above_indents
-        for number in range(self._first + len(self._indents), last + 1):
-            line = self._lines[number - 1]
-            indent = _indent(line)
-            self._indents.append(indent)
+        first = self._first + len(self._indents)
+        for number, line in enumerate(self._lines[first - 1 : last], first):
+            bare, parent, indent = line.strip(), 0, None
             self._open.append(above[-1])
-            if indent is None:
-                self._parents.append(0)
-            elif _continues(line):
-                self._parents.append(above[bisect_left(indents, indent) - 1])
+            if bare:
+                indent = _width(line, bare)
+                if bare[0] in _CLOSING_SIGNS or bare == "{":
+                    parent = above[bisect_left(indents, indent) - 1]
+                else:
+                    while indents[-1] >= indent:
+                        above.pop()
+                        indents.pop()
+                    parent = above[-1]
+                    above.append(number)
+                    indents.append(indent)
+            self._indents.append(indent)
+            self._parents.append(parent)
+            if bare and _is_header(line, bare):
+                self._headers.append(number)
             else:
-                while indents[-1] >= indent:
-                    above.pop()
-                    indents.pop()
-                self._parents.append(above[-1])
-                above.append(number)
-                indents.append(indent)
+                self._headers.append(self._headers[parent - self._first] if parent else 0)
 
-    def touched(self) -> Iterator[int]:
-        """Yield the lines whose neighborhood holds a changed one; some twice."""
+    def touched(self) -> set[int]:
+        """Return the lines whose neighborhood holds a changed one."""
+        found: set[int] = set()
         for header in {number for changed in self._changed for number in self._around(changed)}:
-            if self._header_of(header) == header:
-                yield from self._touched_below(header)
-        near = {n + by for n in self._changed for by in range(-CONTEXT_LINES, CONTEXT_LINES + 1)}
-        for number in near:
-            if 1 <= number <= len(self._lines):
-                first, last = self._neighborhood(number)
-                if self._holds_change(first, last):
-                    yield number
+            if self._headers[header - self._first] == header:
+                found.update(self._touched_below(header))
+        end = 0
+        for changed in self._changed:
+            last = min(changed + CONTEXT_LINES, len(self._lines))
+            for number in range(max(1, end + 1, changed - CONTEXT_LINES), last + 1):
+                if number not in found and self._holds_change(*self._neighborhood(number)):
+                    found.add(number)
+            end = max(end, last)
+        return found
 
     def _around(self, number: int) -> Iterator[int]:
         yield number
@@ -124,9 +132,8 @@ class _Window:
         first, last = self._neighborhood(header)
         if first == header and self._holds_change(first, last):
             self._read_to(block_last)
-            for number in range(header, block_last + 1):
-                if self._header_of(number) == header:
-                    yield number
+            headers = self._headers[header - self._first : block_last + 1 - self._first]
+            yield from (number for number, of in enumerate(headers, header) if of == header)
         # What looks like the end of the block may be that of a signature.
         outer = self._indents[header - self._first] or 0
         for number in range(block_last + 1, min(header + MAX_SCOPE_LINES, len(self._lines)) + 1):
@@ -134,12 +141,12 @@ class _Window:
             indent = self._indents[number - self._first]
             if indent is not None and indent <= outer and not _continues(self._lines[number - 1]):
                 return
-            holder, last = self._header_of(number), self._neighborhood(number)[1]
+            holder, last = self._headers[number - self._first], self._neighborhood(number)[1]
             if holder == header and self._holds_change(header, last):
                 yield number
 
     def _neighborhood(self, number: int) -> tuple[int, int]:
-        header = self._header_of(number) or None
+        header = self._headers[number - self._first] or None
         if header is not None and number - header > MAX_SCOPE_LINES:
             header = None
         block = None if header is None else self._block(header)
@@ -148,19 +155,6 @@ class _Window:
     def _holds_change(self, first: int, last: int) -> bool:
         at = bisect_left(self._changed, first)
         return at < len(self._changed) and self._changed[at] <= last
-
-    def _header_of(self, number: int) -> int:
-        """Return the line that opens the definition around a line; 0: none, or it is blank."""
-        passed: list[int] = []
-        header = number
-        while header not in self._headers:
-            passed.append(header)
-            if _is_header(self._lines[header - 1]):
-                break
-            header = self._parents[header - self._first]
-        header = self._headers.get(header, header)
-        self._headers.update(dict.fromkeys(passed, header))
-        return header
 
     def _block(self, header: int) -> tuple[int, bool]:
         if header not in self._blocks:
@@ -184,36 +178,41 @@ def _range_of(
 def _indent(line: str) -> int | None:
     """Return the columns before the first character; None for a blank line."""
     bare = line.lstrip()
-    if not bare:
-        return None
-    width = len(line) - len(bare)
+    return _width(line, bare) if bare else None
+
+
+def _width(line: str, bare: str) -> int:
+    """Return the columns before what is left of a line without white space."""
+    width = line.index(bare[0])
     return width if "\t" not in line[:width] else len(line[:width].expandtabs(4))
 
 
-def _is_header(line: str) -> bool:
+def _is_header(line: str, bare: str) -> bool:
+    """Return whether a line, *bare* without white space at both ends, opens a definition."""
     # The pattern is slow on a minified line, which is no header anyway.
     if len(line) > MAX_HEADER_CHARS:
         return False
-    found = _NAMED_HEADER.match(line) or (line.rstrip().endswith("{") and _BRACE_HEADER.match(line))
+    found = _NAMED_HEADER.match(line) or (bare[-1] == "{" and _BRACE_HEADER.match(line))
     return bool(found) and not _CONTROL.match(line)
 
 
 def _continues(line: str) -> bool:
     """Return whether a line, not a blank one, opens or ends a block whose header is above it."""
     bare = line.strip()
-    return bare[0] in ")]}" or bare == "{"
+    return bare[0] in _CLOSING_SIGNS or bare == "{"
 
 
 def _header(lines: Sequence[str], start: int, inner: int) -> int | None:
     """Return the line that opens the definition around lines indented by *inner* columns."""
-    if _indent(lines[start - 1]) == inner and _is_header(lines[start - 1]):
+    first = lines[start - 1]
+    if _indent(first) == inner and _is_header(first, first.strip()):
         return start
     for number in range(start - 1, max(0, start - 1 - MAX_SCOPE_LINES), -1):
         line = lines[number - 1]
         indent = _indent(line)
         if indent is None or indent >= inner or _continues(line):
             continue
-        if _is_header(line):
+        if _is_header(line, line.strip()):
             return number
         inner = indent
     return None
@@ -228,14 +227,14 @@ def _block_end(lines: Sequence[str], header: int) -> tuple[int, bool]:
     last = header
     for number in range(header + 1, len(lines) + 1):
         line = lines[number - 1]
-        indent = _indent(line)
-        if indent is None:
+        bare = line.strip()
+        if not bare:
             continue
-        if indent > outer or _OPENING.match(line):
+        if bare == "{" or _width(line, bare) > outer:
             last = number
-        elif _CLOSING.match(line):
+        elif bare[0] in _CLOSING_SIGNS:
             last = number
-            if line.rstrip().endswith((")", "}", "};", "]")):
+            if bare.endswith((")", "}", "};", "]")):
                 return last, True
         else:
             break
