@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import lru_cache
 
 MAX_SIGNATURE_LINES = 12
 NEVER = 1 << 40
@@ -85,13 +86,19 @@ _COMMENT = re.compile(r"(?://|/\*|\*(?!\w)|--|<!--|;|%|#(?!\[|!\[|\s*(?:include|
 _DIRECTIVE = re.compile(r"#\s*(?:if|ifdef|ifndef|else|elif|endif|pragma|region|endregion)\b")
 _LABEL = re.compile(r"(?:public|private|protected|signals|slots|\w+)(?:\s+slots)?:\s*$")
 _DECORATOR = re.compile(r"@\w|#!?\[|\[\w[\w.]*(?:\(.*)?\]\s*$|template\s*<.*>\s*$")
-_PYTHON_STRING = re.compile(
-    r'"""(?:[^"\\]|\\[\s\S]|"(?!""))*(?:"""|\Z)'
-    r"|'''(?:[^'\\]|\\[\s\S]|'(?!''))*(?:'''|\Z)"
-    r'|"(?:[^"\\\n]|\\[\s\S])*"?'
-    r"|'(?:[^'\\\n]|\\[\s\S])*'?"
-    r"|#[^\n]*"
+_PYTHON_STRING = (
+    r'"""(?:[^"\\]|\\[\s\S]|"(?!""))*+(?:"""|\Z)'
+    r"|'''(?:[^'\\]|\\[\s\S]|'(?!''))*+(?:'''|\Z)"
+    r'|"(?:[^"\\\n]|\\[\s\S])*+"?'
+    r"|'(?:[^'\\\n]|\\[\s\S])*+'?"
 )
+_PYTHON_ON_ONE_LINE = (
+    r"[^\"'#]++|#[^\n]*+"
+    r'|"""(?:[^"\\\n]|\\[^\n]|"(?!""))*+"""|"(?!"")(?:[^"\\\n]|\\[^\n])*+(?!\\)"?'
+    r"|'''(?:[^'\\\n]|\\[^\n]|'(?!''))*+'''|'(?!'')(?:[^'\\\n]|\\[^\n])*+(?!\\)'?"
+)
+_TO_PYTHON_STRING = re.compile(rf"(?:{_PYTHON_ON_ONE_LINE})*+(?P<string>{_PYTHON_STRING})")
+"""A string that may have several lines, and all that comes before it."""
 _BLOCK_COMMENT = re.compile(r"^[ \t]*/\*(?:[^*]|\*(?!/))*(?:\*/|\Z)", re.MULTILINE)
 _LABELLED = frozenset({"c", "cpp", "csharp", "objectivec", "cuda", "java"})
 
@@ -103,7 +110,22 @@ def outline_by_indentation(text: str, language: str) -> Outline:
         lines.pop()
     reader = _IndentationReader(lines=lines, language=language)
     inside = _continuation_lines(text, language)
-    for number, line in enumerate(reader.lines, 1):
+    number = at = 0
+    while number < len(lines):
+        if reader.leaf_indent != NEVER and reader.comment_above is None:
+            # No line that is indented farther decides anything.
+            passed = text[at : (end := _less_indented(text, at, reader.leaf_indent))]
+            last = number
+            if code := passed.rstrip():
+                reader.last = last = number + 1 + code.count("\n")
+            number, at = number + passed.count("\n"), end
+            if inside:
+                blank = range(last + 1, number + 1)
+                reader.last = max(inside.intersection(blank), default=reader.last)
+            if end == len(text):
+                break
+        line = lines[number]
+        number, at = number + 1, at + len(line) + 1
         content = line.lstrip()
         if not content or number in inside:
             reader.skip(number, is_code=number in inside)
@@ -121,25 +143,42 @@ def outline_by_indentation(text: str, language: str) -> Outline:
     )
 
 
+def _less_indented(text: str, at: int, indent: int) -> int:
+    """Return where the next line begins that may be indented as far as this, or less.
+
+    *at*: where a line begins. Without one, return the end of the text.
+    """
+    found = _line_start(indent).search(text, at - 1)
+    return found.start() + 1 if found else len(text)
+
+
+@lru_cache(maxsize=100)
+def _line_start(indent: int) -> re.Pattern[str]:
+    return re.compile(rf"\n[^\S\n]{{0,{indent}}}\S")
+
+
 def _continuation_lines(text: str, language: str) -> set[int]:
     """Return the lines that begin inside of a string or a block comment."""
-    if language == "python":
-        if '"""' not in text and "'''" not in text and "\\\n" not in text:
-            return set()
-        pattern = _PYTHON_STRING
-    elif "/*" in text:
-        pattern = _BLOCK_COMMENT
-    else:
-        return set()
     found: set[int] = set()
     line, at = 1, 0
-    for match in pattern.finditer(text):
-        inner = text.count("\n", match.start(), match.end())
-        if inner:
-            line += text.count("\n", at, match.start())
-            found.update(range(line + 1, line + inner + 1))
-            line, at = line + inner, match.end()
+    for start, end in _long_strings(text) if language == "python" else _block_comments(text):
+        first = line + text.count("\n", at, start)
+        line, at = first + text.count("\n", start, end), end
+        found.update(range(first + 1, line + 1))
     return found
+
+
+def _long_strings(text: str) -> Iterator[tuple[int, int]]:
+    if '"""' in text or "'''" in text or "\\\n" in text:
+        at = 0
+        while match := _TO_PYTHON_STRING.match(text, at):
+            at = match.end()
+            yield match.span("string")
+
+
+def _block_comments(text: str) -> Iterator[tuple[int, int]]:
+    if "/*" in text:
+        yield from (match.span() for match in _BLOCK_COMMENT.finditer(text))
 
 
 @dataclass(slots=True)
@@ -313,6 +352,8 @@ class _IndentationReader:
 
 def _names(name: str | None) -> tuple[str, ...]:
     """Return the last name of a path such as `pkg::Type.method`, if there is one."""
+    if name and "." not in name and ":" not in name:
+        return (name,)
     return tuple(part for part in re.split(r"[.:]+", name or "")[-1:] if part)
 
 
