@@ -7,7 +7,7 @@ from batch_action.batches.answers import build_answers
 from batch_action.batches.results import BatchResults
 from batch_action.context import RunContext
 from batch_action.errors import GitHubError
-from batch_action.ledger import savings, spend, store
+from batch_action.ledger import savings, spend, store, verification
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Ledger, Reported
@@ -175,7 +175,7 @@ def _publish(
         return None
     requested = states.requested_facts(view, ctx.now(), hides_security=ctx.hides_security_findings)
     has_news = bool(batch_results.ended or requested or states.has_pending_work)
-    if not (has_news or states.is_behind(answers.commit)):
+    if not (has_news or states.is_behind(answers.commit, verification.results(view))):
         return None
     # Users' requests are saved even if publishing fails.
     session.add(*requested)

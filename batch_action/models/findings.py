@@ -233,6 +233,11 @@ class TrackedFinding:
     """The login of the person who confirmed it, which counts before any other result."""
 
     @property
+    def is_unconfirmed(self) -> bool:
+        """Whether its verification has no result yet."""
+        return self.verification is Verification.UNCONFIRMED
+
+    @property
     def is_disputed(self) -> bool:
         """Whether it is open, but disputed: then it is listed apart, unless it is about security.
 

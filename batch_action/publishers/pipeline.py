@@ -4,7 +4,7 @@ The states of all destinations are joined, and reconciled with the answers once,
 is written. So every destination shows the same findings in the same states.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -108,9 +108,16 @@ class PublishedStates:
         oldest_first = self.newest_first[::-1]
         return {f.fingerprint: f for state in oldest_first for f in state.tracked}
 
-    def is_behind(self, commit: str) -> bool:
-        """Whether a destination holds findings and is about another commit."""
-        return any(state.tracked and state.head != commit for state in self.newest_first)
+    def is_behind(self, commit: str, verified: Collection[str]) -> bool:
+        """Whether a destination holds findings and is about another commit, or lacks a result.
+
+        *verified*: the fingerprints of the findings whose verification has a result.
+        """
+        return any(
+            (state.tracked and state.head != commit)
+            or any(x.is_unconfirmed and x.fingerprint in verified for x in state.tracked)
+            for state in self.newest_first
+        )
 
     def is_outdated_by(self, reconciliation: Reconciliation) -> bool:
         """Whether a finding is open, verified or in a file, but is not shown like that yet."""

@@ -103,6 +103,8 @@ def _build_file_statuses(
             entries[entry.path] = entry
     if account is not None:
         return statuses_of(account, entries)
+    if results.ended and not results.answers:
+        entries = _last_reviewed(view, given_up)
     pending = (batch.request_keys for batch in view.pending_batches)
     in_flight = {key.path for keys in pending for key in reviews_in(keys)}
     backlog = view.backlog(max_attempts=max_attempts, scope=scope)
@@ -114,6 +116,23 @@ def _build_file_statuses(
         entries=tuple(sorted(entries.values(), key=lambda entry: entry.path)),
         skipped=_count_skipped(view, {batch.intended.head for batch in results.ended}),
     )
+
+
+def _last_reviewed(
+    view: LedgerView, given_up: frozenset[tuple[str, str]]
+) -> dict[str, FileStatusEntry]:
+    """Return what became of the last selection, for a run whose batches are about findings only."""
+    statuses = {
+        FileStatus.REVIEWED: view.reviewed_files,
+        FileStatus.WITHDRAWN: view.withdrawn_files,
+        FileStatus.GIVEN_UP: given_up,
+    }
+    last = next((fact.files for fact in reversed(view.selections) if fact.files), ())
+    return {
+        file.path: FileStatusEntry(path=file.path, status=status)
+        for file in last
+        for status in [s for s, files in statuses.items() if (file.path, file.blob) in files][:1]
+    }
 
 
 def statuses_of(

@@ -19,6 +19,8 @@ from tests.harness.destinations import (
     rolling_issue,
     states_of,
 )
+from tests.harness.workflow import HOUR, WorkflowHarness
+from tests.integration.test_verification import CONFIG, FILES, refute
 
 REASON = "The caller checks `x` before"
 PUBLISHERS = {"issue": rolling_issue, "issue-per-finding": per_finding}
@@ -130,3 +132,43 @@ def test_a_run_without_batches_shows_what_the_ledger_has_learnt(
     harness.sandbox.faults.calls.clear()
     _, done = harness.collect_nothing(verification=recorded(name, Verification.UNDECIDED))
     assert (done.action, harness.writes()) == ("unchanged", [])
+
+
+@pytest.fixture
+def nine(workflow: WorkflowHarness) -> WorkflowHarness:
+    """Nine findings to verify, three of which are refuted."""
+    workflow.commit({CONFIG: "verify: high\n"})
+    workflow.run("run")
+    workflow.commit(FILES)
+    workflow.sandbox.anthropic.answer_with(refute(2))
+    return workflow
+
+
+def test_a_run_about_findings_only_keeps_the_account_of_the_files(
+    nine: WorkflowHarness,
+) -> None:
+    for _ in range(3):
+        result = nine.run("run")
+        assert result.exit == 0, result.log
+        nine.advance(HOUR)
+    assert result.outputs["findings-count"] == "6"
+    assert "Verified in this run: 6 confirmed, 3 disputed." in result.summary
+    assert "**6 open findings, 6 high, 3 disputed.**" in nine.issue.body
+    assert "<summary>Files reviewed: 3 of 3</summary>" in nine.issue.body
+    assert nine.issue.comments == []
+
+
+def test_findings_that_cannot_be_asked_about_any_more_are_shown_undecided(
+    nine: WorkflowHarness,
+) -> None:
+    for command in ("submit", "collect"):
+        nine.run(command)
+        nine.advance(HOUR)
+    assert nine.issue.body.count("new, unconfirmed**") == 9
+    nine.advance(30 * 24 * HOUR)
+    assert nine.run("submit").exit == 0
+    assert nine.run("collect").exit == 0
+    assert nine.issue.body.count("undecided** · ") == 9
+    before = len(nine.writes)
+    assert nine.run("collect").exit == 0
+    assert len(nine.writes) == before
