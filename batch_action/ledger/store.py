@@ -1,5 +1,6 @@
 """Load the ledger from trusted artifacts or a file, and save it."""
 
+import hashlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -63,6 +64,8 @@ class LedgerSession:
     """The batches that this run has created."""
     claims: tuple[FindingClaim, ...] = ()
     """What this run's collect has reported and is to be verified: no ledger has its wording."""
+    file_digest: bytes = b""
+    """Of the state file whose facts are all in here."""
     _view: LedgerView | None = None
 
     @property
@@ -101,10 +104,10 @@ def load(
     """
     ctx.console.activity = "reading the ledger"
     access = access or access_of(ctx, pull_requests=pull_requests)
-    file = _read_file(ctx.state_dir, access)
+    file, file_digest = _read_file(ctx.state_dir, access)
     ledger = file or Ledger(repository=access.repository_id, task=access.task)
     if ctx.github is None:
-        return LedgerSession(access=access, ledger=ledger, saved=ledger)
+        return LedgerSession(access=access, ledger=ledger, saved=ledger, file_digest=file_digest)
     reader = ArtifactReader(access=access, actions=ctx.github.actions, clock=ctx.clock, git=ctx.git)
     _read(reader)
     for warning in reader.refused[:MAX_REFUSALS_SHOWN]:
@@ -147,7 +150,7 @@ def save(ctx: RunContext, session: LedgerSession, *, reserved_bytes: int = 0) ->
     ledger = session.ledger.model_copy(update={"written_at": ctx.now()})
     if ctx.artifacts is None:
         # Another process may have written to the file meanwhile.
-        file = _read_file(ctx.state_dir, session.access)
+        file, _ = _read_file(ctx.state_dir, session.access, known=session.file_digest)
         ledger = merge(ledger, file)[0] if file else ledger
     own = session.access.own_pull if ctx.artifacts else None
     if own is None:
@@ -158,6 +161,7 @@ def save(ctx: RunContext, session: LedgerSession, *, reserved_bytes: int = 0) ->
         if ctx.settings.state_dir is None:
             ctx.runner.results_folder()
         _write_file(ctx.runner, state_file_of(ctx.state_dir, session.access), data)
+        session.file_digest = hashlib.sha256(data).digest()
     else:
         number = _upload(
             ctx.artifacts,
@@ -247,8 +251,10 @@ def refresh(ctx: RunContext, session: LedgerSession) -> bool:
     saved is checked against the list. Raises GitHubError, also when it did not arrive whole.
     """
     before = session.ledger.facts
-    if ctx.artifacts is None and (file := _read_file(ctx.state_dir, session.access)):
-        session.ledger = merge(session.ledger, file)[0]
+    if ctx.artifacts is None:
+        file, file_digest = _read_file(ctx.state_dir, session.access, known=session.file_digest)
+        if file is not None:
+            session.ledger, session.file_digest = merge(session.ledger, file)[0], file_digest
     if ctx.github is None or ctx.artifacts is None:
         return session.ledger.facts != before
     known = frozenset(session.ledger.merged_artifacts)
@@ -294,12 +300,19 @@ def _write_file(runner: Runner, path: Path, data: bytes) -> None:
         ) from None
 
 
-def _read_file(state_dir: Path, access: LedgerAccess) -> Ledger | None:
+def _read_file(
+    state_dir: Path, access: LedgerAccess, known: bytes = b""
+) -> tuple[Ledger | None, bytes]:
+    """Return the ledger in the state file and the file's digest; nothing if that is *known*."""
     path = state_file_of(state_dir, access)
     if not path.is_file():
-        return None
+        return None, b""
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).digest()
+    if digest == known:
+        return None, digest
     try:
-        return access.open(path.read_bytes())
+        return access.open(data), digest
     except codec.NewerLedgerError as error:
         raise ConfigError(f"The ledger file {path} cannot be read: {error}.", fix=_UPDATE) from None
     except codec.RefusedLedgerError as error:

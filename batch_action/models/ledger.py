@@ -290,8 +290,11 @@ PersonsVerdict = Dismissed | Confirmed
 """What people have decided about a finding: it holds in every destination."""
 
 
-class FoundFinding(LedgerModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundFinding:
     """A finding as the statistics count it: without its place and its wording."""
+
+    __pydantic_config__ = ENTRY_CONFIG
 
     fingerprint: Fingerprint
     rule: Annotated[str, Field(pattern=r"^[a-z0-9-]{0,60}$")]
