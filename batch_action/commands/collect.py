@@ -19,6 +19,7 @@ from batch_action.publishers import (
     positions,
     run_report,
 )
+from batch_action.publishers.exit_code import exit_code
 from batch_action.publishers.pipeline import PipelineResult
 from batch_action.publishers.pull_request import collect as pull_request_collect
 from batch_action.publishers.pull_request.collect import PullRequestResults
@@ -94,7 +95,7 @@ def publish_results(
     if done and not ctx.settings.dry_run:
         results.delete_batches(ctx, session, batch_results.facts)
     problem = (result.problem if result else None) or pull_request_results.problem
-    return pipeline.exit_code(ctx.runner, ctx.settings, published, problem or batch_results.failure)
+    return exit_code(ctx.runner, ctx.settings, published, problem or batch_results.failure)
 
 
 def _record_claims(
@@ -134,7 +135,7 @@ def _collect_pull_request(
         if not ctx.settings.dry_run:
             spend.record(ctx, session.view_of(ctx.run))
     job_summary.report_collected(ctx, session, published)
-    return pipeline.exit_code(ctx.runner, ctx.settings, published, pull_request_results.problem)
+    return exit_code(ctx.runner, ctx.settings, published, pull_request_results.problem)
 
 
 def _branch_results(
@@ -174,22 +175,23 @@ def _publish(
         ctx.warn(str(error))
         return None
     requested = states.requested_facts(view, ctx.now(), hides_security=ctx.hides_security_findings)
-    has_news = bool(batch_results.ended or requested or states.has_pending_work)
-    if not (has_news or states.is_behind(answers.commit, verification.results(view))):
-        return None
-    # Users' requests are saved even if publishing fails.
-    session.add(*requested)
-    reviewed_before = view.reviewed_files
+    before = view
     if requested:
         view = view.add(*requested)
     spent = pull_request_collect.with_pull_request_spending(view, pull_request_results)
     report = run_report.build(ctx, view, batch_results, answers, spend_view=spent)
+    is_told = requested or report.explanations
+    has_news = bool(batch_results.ended or is_told or states.has_pending_work)
+    if not (has_news or states.is_behind(answers.commit, verification.results(before))):
+        return None
+    # Users' requests are saved even if publishing fails.
+    session.add(*requested)
     policy = finding_policy.build(
         ctx,
         view,
         states,
         report,
-        reviewed_before=reviewed_before,
+        reviewed_before=before.reviewed_files,
         first_files=session.view.unreviewed_first_files,
         verified={each.fingerprint: each for each in batch_results.verifications},
     )

@@ -11,6 +11,7 @@ from batch_action.errors import ConfigError
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
 from batch_action.publishers import finding_policy, job_summary, pipeline, run_report
+from batch_action.publishers.exit_code import exit_code
 from batch_action.publishers.files import publisher as files
 from batch_action.text import plural
 
@@ -60,4 +61,4 @@ def render_kept_answers(ctx: RunContext, session: LedgerSession, *, paths: Seque
         published = replace(published, results=(files.notify(ctx, published),))
     rendered = LedgerSession(access=session.access, ledger=view.ledger, saved=view.ledger)
     job_summary.report_collected(ctx, rendered, published)
-    return pipeline.exit_code(ctx.runner, ctx.settings, published, None)
+    return exit_code(ctx.runner, ctx.settings, published, None)

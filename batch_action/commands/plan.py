@@ -1,7 +1,7 @@
 """`plan`: show what `submit` would send and what it would cost; needs no API key."""
 
 import posixpath
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import click
@@ -13,7 +13,10 @@ from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, BatchActionError, BudgetError, ConfigError
 from batch_action.ledger import store, trust
 from batch_action.ledger.store import LedgerSession
+from batch_action.ledger.view import LedgerView
+from batch_action.models.fact import Purpose
 from batch_action.models.files import SkipKind, SkippedFile
+from batch_action.models.findings import FindingClaim
 from batch_action.models.requests import ModelCheck, SubmissionMode
 from batch_action.publishers import submit_report
 from batch_action.publishers.last_report import read_last_reported_head
@@ -51,7 +54,14 @@ def plan(
     session = session or store.load(ctx)
     ctx, check = _check_models(ctx, exact=exact)
     head = read_last_reported_head(ctx, session.view)
-    plan = planner.prepare(ctx, session, lambda: check, exact=exact, last_reported_head=head)
+    plan = planner.prepare(
+        ctx,
+        session,
+        lambda: check,
+        exact=exact,
+        last_reported_head=head,
+        claims=_find_claims(ctx, session.view_of(ctx.run)) if ctx.anthropic else {},
+    )
     if show_request is not None:
         print_requests(plan, show_request)
         return 0
@@ -72,6 +82,14 @@ def plan(
     if problem is not None:
         raise problem
     return 0
+
+
+def _find_claims(ctx: RunContext, view: LedgerView) -> Mapping[Purpose, Sequence[FindingClaim]]:
+    """Return what a submit would ask about findings that are reported."""
+    # Only here: a plan without a key reads no results.
+    from batch_action.batches import about_findings  # noqa: PLC0415
+
+    return about_findings.gather(ctx, view).claims
 
 
 def _check_models(ctx: RunContext, *, exact: bool) -> tuple[RunContext, ModelCheck]:

@@ -3,8 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batch_action.batches import claims as batch_claims
-from batch_action.batches import lost_creates
+from batch_action.batches import about_findings, lost_creates
 from batch_action.batches import submit as batch_submit
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
@@ -36,16 +35,16 @@ def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
         lost_creates.resolve_open_intents(ctx.require_anthropic(), session, ctx.warn)
     batch_submit.check_destinations(ctx)
     head = read_last_reported_head(ctx, session.view)
-    claims, undecided = batch_claims.gather(ctx, session.view, session.claims)
+    to_ask = about_findings.gather(ctx, session.view_of(ctx.run), session.claims)
     plan = planner.prepare(
         ctx,
         session,
         partial(batch_submit.check_models, ctx),
         last_reported_head=head,
-        claims=claims,
+        claims=to_ask.claims,
     )
     if not ctx.settings.dry_run:
-        session.add(*undecided)
+        session.add(*to_ask.facts)
     if plan.spend and not (ctx.settings.dry_run or plan.due):
         # What another task must know: of a budget that is used up nothing is reserved.
         spend.settle(ctx, plan.spend, session.view_of(ctx.run))

@@ -3,12 +3,13 @@
 from dataclasses import replace
 from functools import partial
 
+from batch_action.batches import about_findings
 from batch_action.batches import submit as batch_submit
 from batch_action.clients.github.errors import RefusedError
 from batch_action.commands.submit import send
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
-from batch_action.ledger import pull_requests, trust
+from batch_action.ledger import pull_requests, store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.github import PullRequest
 from batch_action.publishers import submit_report
@@ -47,8 +48,18 @@ def submit_pull_requests(ctx: RunContext, _: LedgerSession) -> int:
 def _submit_pull_request(ctx: RunContext, session: LedgerSession, pull: PullRequest) -> None:
     known = pull_requests.verify_pull_request(ctx, session.view_of(ctx.run), pull)
     verified = eligibility.verify_answers(ctx.anthropic, ctx.settings, known)
-    plan = planner.prepare(ctx, session, partial(batch_submit.check_models, ctx), verified=verified)
+    to_ask = about_findings.gather(ctx, verified)
+    plan = planner.prepare(
+        ctx,
+        session,
+        partial(batch_submit.check_models, ctx),
+        verified=verified,
+        claims=to_ask.claims,
+    )
     before = len(session.sent)
+    if to_ask.facts and not ctx.settings.dry_run:
+        session.add(*to_ask.facts)
+        store.save(ctx, session)
     if not ctx.settings.dry_run and plan.due:
         planner.check_budget(ctx, plan)
         send(ctx, session, plan)

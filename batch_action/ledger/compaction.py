@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from batch_action.ledger import pull_requests
+from batch_action.ledger import explanations, pull_requests
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import (
     Collected,
@@ -194,6 +194,8 @@ class _Compaction:
         }
 
     def _is_kept(self, subject: Subject, key: RequestKey) -> bool:
+        if key.purpose == "explanation":
+            return not self._unexplained.isdisjoint(explanations.subjects_of(key))
         if key.purpose == "verification":
             # Until there is a result, its failures are attempts.
             return not self._verified.issuperset(key.findings)
@@ -219,6 +221,11 @@ class _Compaction:
             for entry in selected.files:
                 kept.setdefault((selected.pull_request, entry.path), set()).add(entry.blob)
         return kept
+
+    @cached_property
+    def _unexplained(self) -> frozenset[explanations.Subject]:
+        """What people want to have explained and is not: failed requests are attempts."""
+        return frozenset(explanations.open_requests(self.view))
 
     @cached_property
     def _verified(self) -> frozenset[str]:

@@ -8,6 +8,7 @@ from batch_action.clients.github.errors import RefusedError
 from batch_action.context import RunContext
 from batch_action.ledger.trust import TRUSTED_EVENTS
 from batch_action.ledger.view import LedgerView
+from batch_action.models.explanation import Explained, ExplanationRequested, Unexplainable
 from batch_action.models.github import PullRequest, WorkflowRun
 from batch_action.models.github_context import PULL_REQUEST_EVENT
 from batch_action.models.ledger import (
@@ -70,7 +71,9 @@ def facts_of(view: LedgerView, number: int) -> Ledger:
                 return fact.intent in intents
             case Collected() | Withdrawn() | VerificationDue() | Verified() | Deleted():
                 return fact.batch in batches
-            case Recheck() | Dismissed() | Confirmed():
+            case Recheck() | Dismissed() | Confirmed() | ExplanationRequested():
+                return f"/pull/{number}#" in fact.source
+            case Unexplainable() | Explained():
                 return f"/pull/{number}#" in fact.source
             case Baselined() | Changed() | Muted() | Reported() | Reserved() | Charged() | Noted():
                 return False

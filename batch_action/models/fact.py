@@ -28,6 +28,8 @@ Rule = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,60}$")]
 Ending = Literal["open", "fixed", "closed", "accepted"]
 """What became of a finding: `closed` without a change of its code, e.g. because another review does
 not report it; `accepted` by a comment in the code or the baseline file; `open` again."""
+Lines = Annotated[str, Field(pattern=r"^[1-9]\d{0,8}-[1-9]\d{0,8}$")]
+"""Such as `10-12`."""
 FactDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{14}$")]
 MAX_WARM_MINUTES = 50
 """A cache entry lives an hour; the requests that read it need some minutes to start."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from typing import Literal
 
+from batch_action.models.explanation import Explanation
 from batch_action.models.files import Hunk
 from batch_action.models.verification import CheckedClaim, Verification, VerificationResult
 
@@ -294,6 +295,7 @@ class CommandName(StrEnum):
     WONTFIX = "wontfix"
     RECHECK = "recheck"
     CONFIRM = "confirm"
+    EXPLAIN = "explain"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -486,9 +488,10 @@ class FileAssessment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskResponse:
-    """An answer about one file: findings, drafts, an assessment, or what became of claims."""
+    """An answer about one file: findings, drafts, an assessment, or what is said of claims."""
 
     raw_findings: tuple[RawFinding, ...] = ()
     drafts: tuple[FileDraft, ...] = ()
     assessment: FileAssessment | None = None
     claims: tuple[CheckedClaim, ...] = ()
+    explanation: Explanation | None = None

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from batch_action.models.explanation import Explained, ExplanationRequested, Unexplainable
 from batch_action.models.fact import (
     ENTRY_CONFIG,
     MAX_WARM_MINUTES,
@@ -395,6 +396,9 @@ Fact = Annotated[
     | Verified
     | Deleted
     | Recheck
+    | ExplanationRequested
+    | Unexplainable
+    | Explained
     | Closed
     | Reported
     | Reserved

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum, unique
 
+from batch_action.models.explanation import ExplanationReply
 from batch_action.models.findings import (
     FileVerdict,
     FindingStatus,
@@ -217,6 +218,8 @@ class RunReport:
     generated: tuple[GeneratedFile, ...] = ()
     refused: tuple[RefusedFile, ...] = ()
     """Generated files that failed a check."""
+    explanations: tuple[ExplanationReply, ...] = ()
+    """What people are told who asked to have a finding explained."""
 
     @property
     def commands_only(self) -> bool:

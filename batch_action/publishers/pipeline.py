@@ -4,11 +4,10 @@ The states of all destinations are joined, and reconciled with the answers once,
 is written. So every destination shows the same findings in the same states.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from batch_action.clients.actions_runner import Runner
 from batch_action.clients.git import GitRepo
 from batch_action.clients.github.errors import RefusedError
 from batch_action.config.settings import Settings
@@ -17,18 +16,24 @@ from batch_action.errors import BatchActionError, GitHubError
 from batch_action.findings.lifecycle import reconcile
 from batch_action.ledger import statistics
 from batch_action.ledger.view import LedgerView
+from batch_action.models.explanation import ExplanationRequested
 from batch_action.models.findings import (
     OPEN_STATES,
     BatchAnswers,
     CommandName,
     Dismissal,
-    FindingState,
+    FindingCommand,
     PublishedState,
     Reconciliation,
     TrackedFinding,
-    Verdict,
 )
-from batch_action.models.ledger import Baselined, Confirmed, Dismissed, Fact, Recheck
+from batch_action.models.ledger import (
+    Baselined,
+    Confirmed,
+    Dismissed,
+    Fact,
+    Recheck,
+)
 from batch_action.models.policy import FindingPolicy
 from batch_action.models.report import DestinationResult, PublishResult, RunReport
 from batch_action.publishers.base import Publisher
@@ -37,7 +42,6 @@ from batch_action.publishers.issue import publisher as issue
 from batch_action.publishers.issue_per_finding import publisher as issue_per_finding
 from batch_action.publishers.positions import resolve, sort_newest_first
 from batch_action.publishers.sarif import publisher as sarif
-from batch_action.text import plural
 
 PUBLISHERS: Mapping[str, Callable[[RunContext, frozenset[str], int | None], Publisher]] = {
     "issue": lambda ctx, _, last_issue: issue.create_publisher(ctx, last_issue),
@@ -63,8 +67,8 @@ class PublishedStates:
     ) -> tuple[Fact, ...]:
         """Return what people decided or asked for that *view* does not contain.
 
-        *hides_security*: a hidden finding is not confirmed, because its fingerprint would give
-        away the code.
+        *hides_security*: a hidden finding is neither confirmed nor explained, because its
+        fingerprint would give away the code.
         """
         recorded = {fact.key() for fact in view.ledger.facts}
         tracked = self.tracked
@@ -79,28 +83,17 @@ class PublishedStates:
             )
             for d in dismissals
         ]
-        commands = [c for s in self.newest_first for c in s.commands if c.fingerprint in tracked]
-        confirmed: list[Fact] = [
-            Confirmed(fingerprint=c.fingerprint, actor=c.actor, source=c.source, at=now)
-            for c in commands
-            if c.name is CommandName.CONFIRM
-            and not (hides_security and tracked[c.fingerprint].security)
-        ]
-        rechecks: list[Fact] = [
-            Recheck(
-                fingerprint=c.fingerprint,
-                path=path,
-                actor=c.actor,
-                source=c.source,
-                batches_before=view.batches_of_path(path),
-                at=now,
+        requested = [
+            fact
+            for state in self.newest_first
+            for command in state.commands
+            if (finding := tracked.get(command.fingerprint)) is not None
+            for fact in _facts_of(
+                command, finding, view, now, is_hidden=hides_security and finding.security
             )
-            for c in commands
-            if c.name is CommandName.RECHECK
-            for path in [tracked[c.fingerprint].anchor.path]
         ]
-        requested = (*dismissed, *muted, *confirmed, *rechecks)
-        return tuple(fact for fact in requested if fact.key() not in recorded)
+        facts = (*dismissed, *muted, *requested)
+        return tuple(fact for fact in facts if fact.key() not in recorded)
 
     @property
     def tracked(self) -> dict[str, TrackedFinding]:
@@ -144,6 +137,41 @@ class PublishedStates:
         return tuple(d for state in self.newest_first for d in state.dismissals)
 
 
+def _facts_of(
+    command: FindingCommand,
+    finding: TrackedFinding,
+    view: LedgerView,
+    now: datetime,
+    *,
+    is_hidden: bool,
+) -> Iterator[Fact]:
+    """Yield what a command about a finding asks to record."""
+    anchor, fingerprint = finding.anchor, finding.fingerprint
+    actor, source = command.actor, command.source
+    match command.name:
+        case CommandName.RECHECK:
+            yield Recheck(
+                fingerprint=fingerprint,
+                path=anchor.path,
+                actor=actor,
+                source=source,
+                batches_before=view.batches_of_path(anchor.path),
+                at=now,
+            )
+        case CommandName.CONFIRM if not is_hidden:
+            yield Confirmed(fingerprint=fingerprint, actor=actor, source=source, at=now)
+        case CommandName.EXPLAIN if not is_hidden:
+            yield ExplanationRequested(
+                fingerprint=fingerprint,
+                path=anchor.path,
+                blob=anchor.blob,
+                lines=f"{anchor.start_line}-{anchor.end_line}",
+                actor=actor,
+                source=source,
+                at=now,
+            )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineResult:
     """The result of publishing."""
@@ -155,15 +183,17 @@ class PipelineResult:
     """Whether the destinations that keep no state have been notified."""
 
     def changes(self, view: LedgerView, *, at: datetime, run: str) -> tuple[Fact, ...]:
-        """Return what the first run leaves out, and what has become of the findings in this run.
+        """Return what the first run leaves out, who was told what, and what findings became.
 
         *run*: `<run id>.<attempt>`, or `local`.
         """
         found = self.published.reconciliation
         left_out = (Baselined(fingerprint=f, blob=b) for f, b in found.baselined.items())
         hides = found.hides_security
+        told = (reply.fact(at) for reply in self.published.report.explanations)
         return (
             *left_out,
+            *told,
             *statistics.changes_of(view, found.statuses, at=at, run=run, hides=hides),
         )
 
@@ -240,56 +270,6 @@ def publish(
         published=published,
         problem=problem or find_delivery_error(published, writes_files="files" in settings.report),
     )
-
-
-def exit_code(
-    runner: Runner,
-    settings: Settings,
-    published: PublishResult | None,
-    problem: BatchActionError | None,
-) -> int:
-    """Return 1 for what `fail-on-severity` or `fail-on-verdict` names, else 0; raise a problem."""
-    if problem is not None:
-        raise problem
-    if published is None:
-        return 0
-    reasons = list_failures(settings, published)
-    if reasons:
-        runner.annotate("error", f"The run fails: {'; '.join(reasons)}.")
-    return 1 if reasons else 0
-
-
-def list_failures(settings: Settings, published: PublishResult) -> list[str]:
-    """List why the run fails: findings over `fail-on-severity`, verdicts over `fail-on-verdict`.
-
-    Of security findings that are hidden it says that there are some, and where they are.
-    """
-    reasons = []
-    if (limit := settings.fail_on_severity) is not None:
-        severe = [
-            status
-            for status in published.statuses
-            if status.changed
-            and status.tracked.state in (FindingState.NEW, FindingState.BACK)
-            and status.tracked.severity.rank <= limit.rank
-        ]
-        shown = [status for status in severe if status in published.visible]
-        threshold = f"at or over `fail-on-severity: {limit.value}`"
-        if shown:
-            reasons.append(f"{plural(len(shown), 'new finding')} {threshold}")
-        if len(shown) < len(severe):
-            where = "in code scanning only" if "sarif" in settings.report else "nowhere in public"
-            reasons.append(f"new findings about security {threshold}, which are shown {where}")
-    failing = {
-        None: (),
-        "invalid": (Verdict.INVALID,),
-        "uncertain": (Verdict.INVALID, Verdict.UNCERTAIN),
-    }[settings.fail_on_verdict]
-    count = sum(verdict.verdict in failing for verdict in published.report.file_verdicts)
-    if count:
-        verdicts = plural(count, "verdict")
-        reasons.append(f"{verdicts} at or over `fail-on-verdict: {settings.fail_on_verdict}`")
-    return reasons
 
 
 def _failed_result(name: str, error: GitHubError) -> DestinationResult:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
+from batch_action.batches import explanations
 from batch_action.batches.results import SERVICE, BatchResults, RequestAnswer
 from batch_action.context import RunContext
 from batch_action.ledger import savings, statistics
@@ -82,6 +83,7 @@ def build(
         file_verdicts=batch_answers.file_verdicts,
         generated=batch_answers.generated,
         refused=batch_answers.refused,
+        explanations=explanations.replies_of(view, results, settings.max_attempts),
     )
 
 

@@ -132,6 +132,7 @@ _USAGES = {
     CommandName.WONTFIX: "wontfix <id> <reason>",
     CommandName.RECHECK: "recheck <id>",
     CommandName.CONFIRM: "confirm <id>",
+    CommandName.EXPLAIN: "explain <id>",
 }
 
 
@@ -200,6 +201,7 @@ REACTIONS = {
     CommandName.WONTFIX: "+1",
     CommandName.RECHECK: "eyes",
     CommandName.CONFIRM: "+1",
+    CommandName.EXPLAIN: "eyes",
 }
 FORBIDDEN_REACTION = "confused"
 MAX_REVISIONS = 100

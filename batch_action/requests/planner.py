@@ -1,8 +1,9 @@
 """Build the plan of a run: select files, apply the budget, pack batches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
+from types import MappingProxyType
 
 from batch_action.context import RunContext
 from batch_action.errors import BudgetError, ConfigError, full_history
@@ -10,6 +11,7 @@ from batch_action.ledger import spend
 from batch_action.ledger.spend import Spend
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
+from batch_action.models.fact import Purpose
 from batch_action.models.files import FileChange, SelectedFile, Selection
 from batch_action.models.findings import FindingClaim
 from batch_action.models.ledger import Recheck
@@ -21,7 +23,14 @@ from batch_action.models.requests import (
     SubmissionMode,
     TokenEstimate,
 )
-from batch_action.requests import builder, packing, pricing, send_strategy, verification
+from batch_action.requests import (
+    builder,
+    explanation,
+    packing,
+    pricing,
+    send_strategy,
+    verification,
+)
 from batch_action.requests.builder import RequestSet
 from batch_action.requests.pricing import (
     NO_HISTORY,
@@ -222,7 +231,7 @@ def prepare(
     exact: bool = False,
     last_reported_head: str | None = None,
     verified: LedgerView | None = None,
-    claims: Sequence[FindingClaim] = (),
+    claims: Mapping[Purpose, Sequence[FindingClaim]] = MappingProxyType({}),
 ) -> Plan:
     """Select files, build their requests and plan the batches; nothing is sent or saved.
 
@@ -235,7 +244,7 @@ def prepare(
         exact: count the tokens of every request instead of a sample.
         last_reported_head: the commit of the latest report, for a ledger without one.
         verified: the facts of the run's subject, where not all of the session's are believed.
-        claims: the findings that are to be verified.
+        claims: the findings to ask about, by what is asked.
     """
     view = verified or session.view_of(ctx.run)
     commits = commit_range.choose_range(ctx, view, last_reported_head)
@@ -244,7 +253,7 @@ def prepare(
     # A run that has nothing to send asks nothing of Anthropic.
     check = (
         check_model()
-        if candidates.changes or claims
+        if candidates.changes or any(claims.values())
         else ModelCheck(model=None, clock=now, local_clock=now)
     )
     limit = check.model.max_tokens if check.model else None
@@ -253,9 +262,14 @@ def prepare(
         view,
         candidates,
         limit,
-        about_findings=lambda request_file: verification.build_requests(
-            ctx, view, candidates.head, claims, request_file, limit
-        ),
+        about_findings=lambda request_file: [
+            *verification.build_requests(
+                ctx, view, candidates.head, claims.get("verification", ()), request_file, limit
+            ),
+            *explanation.build_requests(
+                ctx, view, claims.get("explanation", ()), request_file, limit
+            ),
+        ],
         exact=exact,
     )
     for warning in selection_warnings(ctx, request_set.selection):

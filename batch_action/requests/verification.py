@@ -1,8 +1,7 @@
 """Requests that verify findings: one a file, with all its claims."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import mask
@@ -10,6 +9,7 @@ from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.findings.anchoring import SourceText, find_quotation
 from batch_action.ledger.view import LedgerView
+from batch_action.models.fact import Purpose
 from batch_action.models.files import FilePart
 from batch_action.models.findings import FindingClaim
 from batch_action.models.ledger import RequestKey
@@ -19,7 +19,7 @@ from batch_action.requests.request_file import RequestFile
 from batch_action.selection.content import parts_of, read_text
 from batch_action.selection.paths import language_of
 from batch_action.syntax.neighborhoods import neighborhood
-from batch_action.tasks.verification import VERIFICATION
+from batch_action.tasks.registry import ABOUT_FINDINGS
 from batch_action.text import format_ranges, numbers_in
 
 File = tuple[str, str]
@@ -41,7 +41,15 @@ def build_requests(
     by_file: dict[File, list[FindingClaim]] = {}
     for file, claim in _files_to_show(ctx.git, view, head, list(claims)):
         by_file.setdefault(file, []).append(claim)
-    files, repository_id = sorted(by_file), ctx.github_context.repository_id
+    files = sorted(by_file)
+    writer = ClaimWriter(
+        ctx.settings,
+        ctx.github_context.repository_id,
+        view,
+        "verification",
+        request_file,
+        model_max_tokens,
+    )
     contents = dict(ctx.git.blobs(sorted({blob for _, blob in files})))
     requests = []
     for path, blob in files:
@@ -50,10 +58,7 @@ def build_requests(
         text = mask(read_text(contents[blob]), path)[0]
         located = _locate(by_file[path, blob], blob, SourceText(text))
         if located:
-            claimed = _ClaimedFile(path, blob, text, located)
-            key = _choose_key(ctx.settings, repository_id, view, claimed)
-            max_tokens = _max_tokens(view, key, model_max_tokens)
-            requests.append(_write_request(ctx.settings, claimed, key, request_file, max_tokens))
+            requests.append(writer.write(ClaimedFile(path, blob, text, located)))
     return [r for r in requests if r.size_bytes <= packing.MAX_REQUEST_BYTES]
 
 
@@ -92,7 +97,7 @@ def _locate(
 
 
 @dataclass(frozen=True, slots=True)
-class _ClaimedFile:
+class ClaimedFile:
     """A file with the claims about it, located in the text that is shown."""
 
     path: str
@@ -143,61 +148,60 @@ def _claim_text(number: int, claim: FindingClaim) -> str:
     return prompt.quoted_element("claim", f' number="{number}" lines="{lines}"', text)
 
 
-def _request_key(file: _ClaimedFile, *, repository_id: str, model: str, effort: str) -> RequestKey:
-    names = tuple(claim.fingerprint for claim in file.claims)
-    request_digest = digest(
-        repository_id,
-        VERIFICATION.name,
-        VERIFICATION.digest,
-        model,
-        effort,
-        file.path,
-        file.blob,
-        *names,
-    )
-    shown = file.shown_lines()
-    return RequestKey(
-        id=packing.custom_id(VERIFICATION.name, file.path, file.blob, request_digest),
-        path=file.path,
-        blob=file.blob,
-        shown=None if shown is None else format_ranges(shown),
-        purpose="verification",
-        findings=names,
-    )
+@dataclass(frozen=True, slots=True)
+class ClaimWriter:
+    """Writes the requests of one purpose to disk."""
 
+    settings: Settings
+    repository_id: str
+    view: LedgerView
+    purpose: Purpose
+    request_file: RequestFile
+    model_max_tokens: int | None
 
-def _choose_key(
-    settings: Settings, repository_id: str, view: LedgerView, file: _ClaimedFile
-) -> RequestKey:
-    """Return the request key: for `fallback-model` after a refusal."""
-    key_of = partial(_request_key, file, repository_id=repository_id, effort=settings.effort)
-    key, fallback = key_of(model=settings.model), settings.fallback_model
-    if fallback and view.failures[key.id, "refused"]:
-        return replace(key_of(model=fallback), model=fallback)
-    return key
+    def write(self, file: ClaimedFile) -> Request:
+        """Write the request about the claims of a file."""
+        task, settings = ABOUT_FINDINGS[self.purpose], self.settings
+        key, text = self._choose_key(file), file.render()
+        tokens = pricing.estimate_tokens(len(f"{task.prompt}{text}".encode()))
+        params = prompt.message_params(
+            task,
+            text,
+            model=key.model or settings.model,
+            effort=None if settings.effort == "none" else settings.effort,
+            max_tokens=prompt.max_answer_tokens(
+                task, tokens, self.view.failures[key.id, "truncated"], self.model_max_tokens
+            ),
+        )
+        return self.request_file.add(key, params, tokens, is_excerpt=key.shown is not None)
 
+    def _choose_key(self, file: ClaimedFile) -> RequestKey:
+        """Return the request key: for `fallback-model` after a refusal."""
+        settings = self.settings
+        key, fallback = self._key_for(file, settings.model), settings.fallback_model
+        if fallback and self.view.failures[key.id, "refused"]:
+            return replace(self._key_for(file, fallback), model=fallback)
+        return key
 
-def _max_tokens(view: LedgerView, key: RequestKey, limit: int | None) -> Callable[[int], int]:
-    """Return the function from input tokens to `max_tokens` of a request."""
-    truncations = view.failures[key.id, "truncated"]
-    return lambda tokens: prompt.max_answer_tokens(VERIFICATION, tokens, truncations, limit)
-
-
-def _write_request(
-    settings: Settings,
-    file: _ClaimedFile,
-    key: RequestKey,
-    request_file: RequestFile,
-    max_tokens_of: Callable[[int], int],
-) -> Request:
-    """Write the request; *max_tokens_of*: input tokens to `max_tokens`."""
-    text = file.render()
-    tokens = pricing.estimate_tokens(len(f"{VERIFICATION.prompt}{text}".encode()))
-    params = prompt.message_params(
-        VERIFICATION,
-        text,
-        model=key.model or settings.model,
-        effort=None if settings.effort == "none" else settings.effort,
-        max_tokens=max_tokens_of(tokens),
-    )
-    return request_file.add(key, params, tokens, is_excerpt=key.shown is not None)
+    def _key_for(self, file: ClaimedFile, model: str) -> RequestKey:
+        task = ABOUT_FINDINGS[self.purpose]
+        names = tuple(claim.fingerprint for claim in file.claims)
+        request_digest = digest(
+            self.repository_id,
+            task.name,
+            task.digest,
+            model,
+            self.settings.effort,
+            file.path,
+            file.blob,
+            *names,
+        )
+        shown = file.shown_lines()
+        return RequestKey(
+            id=packing.custom_id(task.name, file.path, file.blob, request_digest),
+            path=file.path,
+            blob=file.blob,
+            shown=None if shown is None else format_ranges(shown),
+            purpose=self.purpose,
+            findings=names,
+        )

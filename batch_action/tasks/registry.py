@@ -5,10 +5,14 @@ from importlib import import_module
 
 from batch_action.config.inputs import BUILT_IN_TASKS
 from batch_action.models.fact import Purpose
+from batch_action.tasks.explanation import EXPLANATION
 from batch_action.tasks.task import Task
 from batch_action.tasks.verification import VERIFICATION
 
-ABOUT_FINDINGS: Mapping[Purpose, Task] = {"verification": VERIFICATION}
+ABOUT_FINDINGS: Mapping[Purpose, Task] = {
+    "explanation": EXPLANATION,
+    "verification": VERIFICATION,
+}
 """What is asked about findings that are reported, by purpose of the request."""
 
 

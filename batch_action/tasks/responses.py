@@ -194,6 +194,7 @@ def to_response(
             else None
         ),
         claims=tuple(claim.to_checked() for claim in getattr(answer, "claims", ())),
+        explanation=answer.to_explanation() if hasattr(answer, "to_explanation") else None,
     )
 
 

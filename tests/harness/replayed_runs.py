@@ -10,6 +10,12 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from batch_action.ledger.view import LedgerView
+from batch_action.models.explanation import (
+    Explained,
+    ExplanationRequested,
+    ExplanationResult,
+    Unexplainable,
+)
 from batch_action.models.ledger import (
     Baselined,
     Changed,
@@ -65,7 +71,7 @@ _request_keys = st.builds(RequestKey, id=_ids, path=_paths, blob=_shas) | st.bui
     id=_ids,
     path=_paths,
     blob=_shas,
-    purpose=st.just("verification"),
+    purpose=st.sampled_from(["verification", "explanation"]),
     findings=st.lists(_intents, min_size=1, max_size=2).map(tuple),
 )
 _money = st.none() | st.sampled_from([0.0, 0.25, 1.5])
@@ -127,6 +133,27 @@ originals = st.one_of(
         fingerprint=_intents,
         actor=st.sampled_from(["ada", "bo"]),
         source=st.just("issue"),
+        at=_moments,
+    ),
+    st.builds(
+        ExplanationRequested,
+        fingerprint=_intents,
+        path=_paths,
+        blob=_shas,
+        lines=st.just("1-2"),
+        actor=st.just("ada"),
+        source=st.sampled_from(["issues/1#1", "issues/1#2"]),
+        at=_moments,
+    ),
+    st.builds(
+        Unexplainable, fingerprint=_intents, blob=_shas, source=st.just("issues/1#1"), at=_moments
+    ),
+    st.builds(
+        Explained,
+        fingerprint=_intents,
+        blob=_shas,
+        source=st.just("issues/1#1"),
+        result=st.sampled_from(ExplanationResult),
         at=_moments,
     ),
     st.builds(Baselined, fingerprint=_intents, blob=_shas),

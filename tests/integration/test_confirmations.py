@@ -82,7 +82,7 @@ def test_a_confirmation_outlives_the_issue_and_counts_in_the_statistics(
     [
         ("/batch confirm 00000000", "No finding here has the id `00000000`."),
         ("/batch confirm", "Which finding? `/batch confirm <id>`: "),
-        ("/batch confrim {eval}", "or `/batch confirm <id>`."),
+        ("/batch confrim {eval}", "`/batch confirm <id>` or `/batch explain <id>`."),
     ],
 )
 def test_a_command_that_is_not_clear_is_answered(

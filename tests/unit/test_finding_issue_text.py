@@ -28,8 +28,8 @@ head={C} batches=msgbatch_1 -->
 
 <sub>Advice from a language model: check before you act. What you write here is preserved. Close \
 this issue as *not planned*, label it `wontfix` or comment `/batch wontfix <reason>` to dismiss \
-the finding for good; `/batch confirm` confirms it, `/batch recheck` has its file reviewed \
-again.</sub>"""
+the finding for good; `/batch confirm` confirms it, `/batch explain` has it explained, \
+`/batch recheck` has its file reviewed again.</sub>"""
 BOX = "- [ ] dismiss this finding for good <!-- batch-action:checkbox id=0000000000000001 -->\n\n"
 
 

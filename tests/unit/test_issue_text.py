@@ -113,7 +113,8 @@ model <code>model-x</code> · 2026-03-02</sub>
 <sub>Advice from a language model: check before you act. What you write inside a finding's details \
 is preserved; close this issue as *not planned* to mute it. To dismiss a finding for good, tick \
 its checkbox or comment `/batch wontfix <id> <reason>`; `/batch confirm <id>` confirms it, \
-`/batch recheck <id>` has its file reviewed again.</sub>"""
+`/batch explain <id>` has it explained in a comment, `/batch recheck <id>` has its file reviewed \
+again.</sub>"""
 HEAD = (
     f"<!-- batch-action v1 task=code-review repository=42 head={C} batches=msgbatch_1 "
     "just-opened=1 -->"

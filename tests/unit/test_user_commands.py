@@ -26,6 +26,7 @@ DO = "/batch wontfix a1b2c3d4"
         (f"{DO}\r\nand more\r\n", CommandName.WONTFIX, "a1b2c3d4", ""),
         ("/batch recheck a1b2c3", CommandName.RECHECK, "a1b2c3", ""),
         (f"/batch recheck {A}", CommandName.RECHECK, A, ""),
+        ("/batch explain a1b2c3d4", CommandName.EXPLAIN, "a1b2c3d4", ""),
         ("/batch confirm a1b2c3d4 seen", CommandName.CONFIRM, "a1b2c3d4", "seen"),
         (
             f"I looked.\n\n   {DO}  twice\tas  long ",
@@ -125,7 +126,7 @@ def test_whatever_is_written_is_read(text):
             "/batch fixed",
             A,
             None,
-            "Unknown command. Use `/batch wontfix <id> <reason>`, `/batch recheck <id>` or `/batch",
+            "Use `/batch wontfix <id> <reason>`, `/batch recheck <id>`, `/batch confirm <id>` or",
         ),
     ],
 )

@@ -14,7 +14,8 @@ from batch_action.config.settings import Settings
 from batch_action.models.findings import FindingState, FindingStatus, Reconciliation
 from batch_action.models.report import PublishResult
 from batch_action.models.verification import Verification, VerificationResult
-from batch_action.publishers import annotations, job_summary, markers, pipeline, slack
+from batch_action.publishers import annotations, job_summary, markers, slack
+from batch_action.publishers.exit_code import list_failures
 from batch_action.publishers.files.publisher import render_document
 from batch_action.publishers.issue import render as issue
 from batch_action.publishers.issue_per_finding import render as finding_issue
@@ -169,12 +170,12 @@ def test_a_finding_about_security_is_only_marked(result: Verification) -> None:
     body = in_issue(whole)
     assert "Disputed: " not in body
     assert f"| **🆕 new, {result.value}** · SQL from" in body
-    assert pipeline.list_failures(FAILING, whole)
+    assert list_failures(FAILING, whole)
 
 
 def test_a_disputed_finding_fails_no_run() -> None:
-    assert pipeline.list_failures(FAILING, published(verified(Verification.DISPUTED))) == []
-    assert pipeline.list_failures(FAILING, published(verified(Verification.UNDECIDED))) != []
+    assert list_failures(FAILING, published(verified(Verification.DISPUTED))) == []
+    assert list_failures(FAILING, published(verified(Verification.UNDECIDED))) != []
 
 
 @pytest.mark.parametrize(

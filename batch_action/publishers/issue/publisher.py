@@ -12,7 +12,7 @@ from batch_action.models.findings import (
 )
 from batch_action.models.github import Issue, IssueComment
 from batch_action.models.report import DestinationResult, IssueDraft, RollingIssueState, RunReport
-from batch_action.publishers import markers, suppressed, user_commands
+from batch_action.publishers import explanations, markers, suppressed, user_commands
 from batch_action.publishers.base import Publisher, PublisherOptions, options_of
 from batch_action.publishers.issue import render
 from batch_action.publishers.markers import is_same_text
@@ -300,7 +300,9 @@ class IssuePublisher:
             return create_issue(draft, result, self.issues)
         number = self.current.issue.number
         # Replies about ignored ticks come before the body resets them; reactions come last.
-        for text in self.commands.replies:
+        own_texts = [comment.body for comment in self.current.comments if comment.trusted]
+        explanations_due = explanations.due_in(number, report, reconciliation, own_texts)
+        for text in (*self.commands.replies, *explanations_due):
             notify(self.issues, number, text)
         result = self._update(self.current, reconciliation, report, result)
         for comment_id, content in self.commands.reactions:

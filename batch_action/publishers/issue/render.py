@@ -48,7 +48,8 @@ ADVICE = (
     "Advice from a language model: check before you act. What you write inside a finding's "
     "details is preserved; close this issue as *not planned* to mute it. To dismiss a finding for "
     "good, tick its checkbox or comment `/batch wontfix <id> <reason>`; "
-    "`/batch confirm <id>` confirms it, `/batch recheck <id>` has its file reviewed again."
+    "`/batch confirm <id>` confirms it, `/batch explain <id>` has it explained in a comment, "
+    "`/batch recheck <id>` has its file reviewed again."
 )
 FOOTER_START = "\n---\n\n<details><summary>Files reviewed: "
 """The start of the last part of the body, which `last_run.md.j2` renders."""

@@ -24,7 +24,7 @@ from batch_action.models.findings import (
 )
 from batch_action.models.github import Issue, IssueComment
 from batch_action.models.report import DestinationResult, RunReport
-from batch_action.publishers import finding_block, markers, suppressed, user_commands
+from batch_action.publishers import explanations, finding_block, markers, suppressed, user_commands
 from batch_action.publishers.base import Publisher, PublisherOptions, options_of
 from batch_action.publishers.finding_block import keep_reported_state, set_dates
 from batch_action.publishers.issue.publisher import LABEL_COLOR
@@ -213,6 +213,11 @@ class IssuePerFindingPublisher:
             for text in commands.replies:
                 notify(self.issues, number, text)
         existing = self.current.by_fingerprint
+        numbers = {known.issue.number for known in existing.values()}
+        for source, text in explanations.due(report, reconciliation):
+            place = explanations.number_of(source)
+            if place is not None and place in numbers:
+                self._comment_once(place, text)
         for status in statuses:
             if (issue := existing.get(status.tracked.fingerprint)) is not None:
                 reported = issue.reported_state if report.commands_only else None

@@ -238,7 +238,8 @@ def _publish(
     )
     # Its own run sends what is open right after this.
     is_stale = ctx.github_context.pull_request is None and publisher.is_stale(report.file_statuses)
-    has_news = bool(batch_results.ended or requested or states.has_pending_work)
+    is_told = requested or report.explanations
+    has_news = bool(batch_results.ended or is_told or states.has_pending_work)
     if not (has_news or (account and is_stale) or not deliver):
         return None, ()
     # The findings in files that are as before the pull request are fixed.
@@ -250,7 +251,8 @@ def _publish(
     reconciliation = pipeline.reconcile_states(ctx.git, report, answers, states, policy)
     ctx.console.activity = "publishing the findings"
     result = pipeline.publish(report, reconciliation, delivered_to, ctx.settings)
-    return result, (*requested, *batch_results.facts)
+    told = [reply.fact(ctx.now()) for reply in report.explanations if deliver]
+    return result, (*requested, *batch_results.facts, *told)
 
 
 def _transfer_to_branch(ctx: RunContext, data: _Input) -> PullRequestResults:

@@ -22,7 +22,7 @@ from batch_action.models.findings import (
 )
 from batch_action.models.github import IssueComment, PullRequest, ReviewComment
 from batch_action.models.report import DestinationResult, FileStatuses, RunReport
-from batch_action.publishers import finding_block, markers, user_commands
+from batch_action.publishers import explanations, finding_block, markers, user_commands
 from batch_action.publishers.markers import Block, is_same_text
 from batch_action.publishers.pull_request import render, review_comments
 from batch_action.publishers.pull_request.eligibility import DESTINATION
@@ -105,6 +105,7 @@ class PullRequestPublisher:
         for thread, commands in self.thread_commands.items():
             for body in commands.replies:
                 self.pulls.reply(self.pull.number, thread, body)
+        self._post_explanations(reconciled, report)
         written = self._write_summary(reconciled, report)
         has_edited = self._update_inline_comments(visible)
         self._react_to_commands()
@@ -218,6 +219,32 @@ class PullRequestPublisher:
         return bool(posted)
 
     # Posted findings
+
+    def _post_explanations(self, reconciled: Reconciliation, report: RunReport) -> None:
+        """Post the explanations that people asked for here, each where it was asked for."""
+        replies = [
+            (source, text)
+            for source, text in explanations.due(report, reconciled)
+            if explanations.number_of(source) == self.pull.number
+        ]
+        if not replies:
+            return
+        comments = self.issues.comments(self.pull.number)
+        review = self.pulls.comments(self.pull.number)
+        threads = {item.comment.id: item.in_reply_to or item.comment.id for item in review}
+        own_texts = [
+            comment.body
+            for comment in (*comments, *(item.comment for item in review))
+            if comment.trusted
+        ]
+        for source, text in replies:
+            thread = threads.get(explanations.thread_comment_of(source) or 0)
+            if user_commands.is_posted(text, own_texts):
+                continue
+            if thread is None:
+                notify(self.issues, self.pull.number, text)
+            else:
+                self.pulls.reply(self.pull.number, thread, text)
 
     def _write_summary(self, reconciled: Reconciliation, report: RunReport) -> DestinationResult:
         """Write the summary if it changed, and check that it was written."""

@@ -44,7 +44,7 @@ ADVICE = (
     "Advice from a language model: check before you act. "
     "To dismiss a finding for good, reply `/batch wontfix <reason>` "
     "below its comment, or comment `/batch wontfix <id> <reason>`; "
-    "`/batch confirm <id>` confirms it, "
+    "`/batch confirm <id>` confirms it, `/batch explain <id>` has it explained, "
     "`/batch recheck <id>` has its file reviewed again after the next push. "
     "The next collect answers."
 )

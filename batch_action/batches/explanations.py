@@ -1,0 +1,220 @@
+"""The way of an explanation: from what a person asks for to a request, and to the reply."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from batch_action.batches.results import RETENTION, BatchResults, is_batch_id
+from batch_action.clients.secrets import mask
+from batch_action.context import RunContext
+from batch_action.errors import AnthropicError
+from batch_action.findings.anchoring import SourceText, anchor_all, find_quotation
+from batch_action.ledger import explanations
+from batch_action.ledger.view import LedgerView
+from batch_action.models.explanation import (
+    ExplanationReply,
+    ExplanationRequested,
+    ExplanationResult,
+    Unexplainable,
+)
+from batch_action.models.findings import Finding, FindingClaim, RawFinding
+from batch_action.models.ledger import (
+    Collected,
+    Intended,
+    RequestKey,
+    Sent,
+)
+from batch_action.models.requests import Outcome, OutcomeKind
+from batch_action.selection.content import read_text
+from batch_action.tasks.task import UnreadableAnswerError
+
+if TYPE_CHECKING:  # the SDK takes long to import
+    from batch_action.clients.anthropic.client import AnthropicClient
+
+
+@dataclass(frozen=True, slots=True)
+class _Review:
+    """What one batch was asked about one content of a file."""
+
+    sent: Sent
+    intended: Intended
+    path: str
+    blob: str
+    keys: tuple[RequestKey, ...]
+
+
+def find_claims(
+    ctx: RunContext, view: LedgerView
+) -> tuple[tuple[FindingClaim, ...], tuple[Unexplainable, ...]]:
+    """Find what people want to have explained in Anthropic's results, and what is not there.
+
+    Each batch is downloaded at most once. Without a key nothing is found; what could not be looked
+    up is neither found nor gone.
+    """
+    waiting = explanations.waiting(view, ctx.settings.max_attempts)
+    if not waiting or ctx.anthropic is None:
+        return (), ()
+    reader = _Reader(ctx, ctx.anthropic)
+    claims, gone = [], []
+    for fact in waiting:
+        text = reader.text_of(fact.path, fact.blob)
+        if text is None and ctx.git.is_shallow():
+            continue
+        try:
+            claim = reader.find_claim(view, fact, text) if text is not None else None
+        except AnthropicError as error:
+            ctx.warn(f"A finding that is to be explained could not be looked up: {error}")
+            continue
+        if claim is not None:
+            claims.append(claim)
+        else:
+            gone.append(
+                Unexplainable(
+                    fingerprint=fact.fingerprint, blob=fact.blob, source=fact.source, at=ctx.now()
+                )
+            )
+    return tuple(claims), tuple(gone)
+
+
+def _reviews_of(view: LedgerView, fact: ExplanationRequested, now: datetime) -> list[_Review]:
+    """Return the reviews that may have reported a finding: of its content first, then newest first.
+
+    Only those whose results Anthropic still has.
+    """
+    collected = {x.batch: x.failed for x in view.facts(Collected)}
+    reviews: list[_Review] = []
+    for sent, intended in view.sent_batches:
+        failed = collected.get(sent.batch)
+        if failed is None or not is_batch_id(sent.batch) or now - sent.created_at >= RETENTION:
+            continue
+        keys: dict[tuple[str, str], list[RequestKey]] = {}
+        for key in intended.batches[sent.index]:
+            is_same = key.path == fact.path or key.blob == fact.blob
+            if key.purpose == "review" and is_same and key.id not in failed:
+                keys.setdefault((key.path, key.blob), []).append(key)
+        reviews += [_Review(sent, intended, *file, tuple(found)) for file, found in keys.items()]
+    newest_first = sorted(reviews, key=lambda x: (x.sent.created_at, x.sent.batch), reverse=True)
+    return sorted(newest_first, key=lambda x: x.blob != fact.blob)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads what reviews have reported; a batch that was downloaded once stays on disk."""
+
+    ctx: RunContext
+    api: "AnthropicClient"
+    downloaded: dict[str, Mapping[str, Outcome]] = field(default_factory=dict)
+
+    def text_of(self, path: str, blob: str) -> str | None:
+        """Return a content as reviews are shown it; None when it is not in this clone."""
+        contents = dict(self.ctx.git.blobs([blob])) if self.ctx.git.sizes([blob]) else {}
+        return mask(read_text(contents[blob]), path)[0] if contents else None
+
+    def find_claim(
+        self, view: LedgerView, fact: ExplanationRequested, text: str
+    ) -> FindingClaim | None:
+        """Return a finding as it was reported; None when no review that is left has reported it.
+
+        *text*: the content that was asked about. Raises AnthropicError.
+        """
+        reviews = _reviews_of(view, fact, self.ctx.now())
+        claims = (self._find_in(fact, text, review) for review in reviews)
+        return next((claim for claim in claims if claim is not None), None)
+
+    def _find_in(
+        self, fact: ExplanationRequested, text: str, review: _Review
+    ) -> FindingClaim | None:
+        """Return a finding as this review words it, at its place in the text."""
+        finding = self._find_reported(fact, review)
+        if finding is None:
+            return None
+        anchor = replace(finding.anchor, path=fact.path, blob=fact.blob)
+        if review.blob != fact.blob and not finding.raw.whole_file:
+            lines = anchor.start_line, anchor.end_line
+            match = find_quotation(finding.raw.evidence, SourceText(text), lines)
+            if match is None:
+                return None
+            anchor = replace(anchor, start_line=match.first, end_line=match.last)
+        return FindingClaim(
+            fingerprint=fact.fingerprint, anchor=anchor, raw=finding.raw, shown=None
+        )
+
+    def _find_reported(self, fact: ExplanationRequested, review: _Review) -> Finding | None:
+        """Return the finding with the fingerprint; of the content asked about also by its place."""
+        text = self.text_of(review.path, review.blob)
+        answers = [self._raw_findings(review.sent, review.intended, key) for key in review.keys]
+        if text is None or not any(answers):
+            return None
+        findings, _ = anchor_all(
+            answers,
+            task=self.ctx.task.name,
+            path=review.path,
+            text=text,
+            blob=review.blob,
+            commit=review.intended.head,
+        )
+        first, last = map(int, fact.lines.split("-"))
+        by_place = (
+            x
+            for x in findings
+            if review.blob == fact.blob
+            and (x.anchor.start_line <= last and first <= x.anchor.end_line)
+        )
+        named = (x for x in findings if x.fingerprint == fact.fingerprint)
+        return next(chain(named, by_place), None)
+
+    def _raw_findings(
+        self, sent: Sent, intended: Intended, key: RequestKey
+    ) -> tuple[RawFinding, ...]:
+        if sent.batch not in self.downloaded:
+            ids = frozenset(x.id for x in intended.batches[sent.index])
+            state = self.api.retrieve(sent.batch)
+            is_there = state is not None and state.archived_at is None
+            self.downloaded[sent.batch] = (
+                self.api.outcomes(state, ids, may_be_absent=True) if state and is_there else {}
+            )
+        outcome = self.downloaded[sent.batch].get(key.id)
+        if outcome is None or outcome.kind is not OutcomeKind.SUCCEEDED:
+            return ()
+        try:
+            return self.ctx.task.parse_answer(outcome.text).raw_findings
+        except UnreadableAnswerError:
+            return ()
+
+
+def replies_of(
+    view: LedgerView, batch_results: BatchResults, max_attempts: int
+) -> tuple[ExplanationReply, ...]:
+    """Return what people are told now: what was answered, and what ends without an answer.
+
+    *view*: with the facts of these results.
+    """
+    requests = explanations.open_requests(view)
+    answered = {
+        subject: answer
+        for answer in batch_results.about_findings
+        if answer.failure is None
+        for subject in explanations.subjects_of(answer.request_key)
+    }
+    ended = explanations.ended_without(view, max_attempts)
+    replies = []
+    for subject, fact in requests.items():
+        answer, result = answered.get(subject), ended.get(subject)
+        if answer is not None:
+            result = ExplanationResult.ANSWERED
+        if result is not None:
+            replies.append(
+                ExplanationReply(
+                    fingerprint=fact.fingerprint,
+                    blob=fact.blob,
+                    source=fact.source,
+                    result=result,
+                    explanation=answer.response.explanation if answer else None,
+                    model=(answer.request_key.model or answer.pending.intended.model)
+                    if answer
+                    else "",
+                )
+            )
+    return tuple(replies)

@@ -1,0 +1,70 @@
+"""Queries on a ledger about explanations: which requests wait, and which end without one."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+
+from batch_action.ledger.view import UNCOUNTED_FAILURES, LedgerView
+from batch_action.models.explanation import (
+    Explained,
+    ExplanationRequested,
+    ExplanationResult,
+    Unexplainable,
+)
+from batch_action.models.ledger import (
+    RequestKey,
+    Withdrawn,
+)
+
+Subject = tuple[str, str]
+"""The fingerprint of a finding, and the content that it is in."""
+
+
+def subject_of(fact: ExplanationRequested | Unexplainable | Explained) -> Subject:
+    """Return what a fact is about: a finding is explained once in each content."""
+    return fact.fingerprint, fact.blob
+
+
+def subjects_of(key: RequestKey) -> Iterator[Subject]:
+    """Yield what a request explains: one subject, or none for a request of another purpose."""
+    if key.purpose == "explanation":
+        yield from ((fingerprint, key.blob) for fingerprint in key.findings)
+
+
+def open_requests(view: LedgerView) -> dict[Subject, ExplanationRequested]:
+    """Return the requests of people that were not answered, the first one of each subject."""
+    answered = set(map(subject_of, view.facts(Explained)))
+    facts = sorted(view.facts(ExplanationRequested), key=lambda x: (x.at, x.source), reverse=True)
+    return {subject_of(fact): fact for fact in facts if subject_of(fact) not in answered}
+
+
+def waiting(view: LedgerView, max_attempts: int) -> tuple[ExplanationRequested, ...]:
+    """Return the requests that a submit should send to a model, the oldest first."""
+    in_flight = set(chain.from_iterable(map(subjects_of, view.in_flight)))
+    done = in_flight | ended_without(view, max_attempts).keys()
+    facts = [fact for subject, fact in open_requests(view).items() if subject not in done]
+    return tuple(sorted(facts, key=lambda x: (x.at, x.source)))
+
+
+def ended_without(view: LedgerView, max_attempts: int) -> dict[Subject, ExplanationResult]:
+    """Return the open requests that get no explanation any more, with what they resulted in."""
+    withdrawn = {fact.batch for fact in view.facts(Withdrawn)}
+    attempts: Counter[Subject] = Counter()
+    canceled: set[Subject] = set()
+    for failed in view.failed_requests:
+        for subject in subjects_of(failed.key):
+            if failed.sent.batch in withdrawn:
+                canceled.add(subject)
+            if failed.kind not in UNCOUNTED_FAILURES:
+                attempts[subject] += 1
+    failures = canceled | {subject for subject, n in attempts.items() if n >= max_attempts}
+    gone = set(map(subject_of, view.facts(Unexplainable)))
+    results = dict.fromkeys(failures, ExplanationResult.FAILED) | dict.fromkeys(
+        gone, ExplanationResult.UNAVAILABLE
+    )
+    return {subject: results[subject] for subject in open_requests(view) if subject in results}
+
+
+def needs_results(view: LedgerView, max_attempts: int, batch: str) -> bool:
+    """Return whether a batch may have the wording of a finding that waits to be explained."""
+    return any(batch in view.batches_of_path(fact.path) for fact in waiting(view, max_attempts))
