@@ -8,6 +8,7 @@ from functools import cache
 from tree_sitter import Node, Query, QueryCursor
 
 from batch_action.syntax import treesitter
+from batch_action.syntax.bodies import without_bodies
 from batch_action.syntax.outline import (
     MAX_READ_CHARS,
     Definition,
@@ -75,7 +76,10 @@ def outline_of(text: str, language: str) -> Outline:
     text = text.replace("\r\n", "\n").replace("\r", " ").removesuffix("\n")
     language = "javascript" if language == "jsx" else language
     if language in treesitter.LANGUAGES and len(text) <= MAX_PARSED_CHARS:
-        tree = treesitter.parse(text, language)
+        # Go's grammar wants an end of the last line. What is left without bodies may not parse.
+        tree = treesitter.parse(f"{without_bodies(text, language)}\n", language)
+        if tree is None:
+            tree = treesitter.parse(f"{text}\n", language)
         if tree is not None:
             return _read(tree.root_node, text.split("\n"), language)
     return outline_by_indentation(text, language)
