@@ -1,22 +1,15 @@
 """The destinations that keep no state: each is sent the results once, after the facts are saved."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, TransientError
 from batch_action.models.report import DestinationResult, PublishResult
-from batch_action.publishers import annotations, pipeline, slack, webhook
-from batch_action.publishers.files import publisher as files
+from batch_action.publishers import pipeline
 from batch_action.publishers.pipeline import PipelineResult
 
-NOTIFIERS: Mapping[str, Callable[[RunContext, PublishResult], DestinationResult]] = {
-    "files": files.notify,
-    "annotations": lambda ctx, published: annotations.notify(ctx.runner, published),
-    "webhook": webhook.notify,
-    "slack": slack.notify,
-}
+NOTIFIERS = ("files", "annotations", "webhook", "slack")
 """In the order in which they run; the job summary comes last and lists all results."""
 
 
@@ -40,12 +33,12 @@ def notify(ctx: RunContext, published: PublishResult) -> PublishResult:
     request are not sent to `webhook` and `slack`, which many people read.
     """
     many_readers = () if ctx.run.pull_number is None else ("webhook", "slack")
-    for name, send in NOTIFIERS.items():
+    for name in NOTIFIERS:
         if not _is_enabled(ctx.settings, name) or name in many_readers:
             continue
         ctx.console.activity = f"notifying {name}"
         try:
-            result = send(ctx, published)
+            result = _send(name, ctx, published)
         except BatchActionError as error:
             result = DestinationResult(destination=name, action="failed", note=str(error))
         if result.is_undelivered:
@@ -63,9 +56,43 @@ def notify_failure(ctx: RunContext, error: BatchActionError) -> None:
     in_workflow = ctx.runner.actions and ctx.settings.mode in ("run", "submit", "collect")
     if not in_workflow or ctx.settings.dry_run or isinstance(error, TransientError):
         return
-    for name, send in (("webhook", webhook.notify_failure), ("slack", slack.notify_failure)):
-        if _is_enabled(ctx.settings, name) and (result := send(ctx, error)).is_undelivered:
-            ctx.warn(f"{name}: {result.note}")
+    for name in ("webhook", "slack"):
+        if (
+            _is_enabled(ctx.settings, name)
+            and (r := _send_failure(name, ctx, error)).is_undelivered
+        ):
+            ctx.warn(f"{name}: {r.note}")
+
+
+# Only what is enabled is imported here.
+def _send(name: str, ctx: RunContext, published: PublishResult) -> DestinationResult:
+    match name:
+        case "files":
+            from batch_action.publishers.files import publisher as files  # noqa: PLC0415
+
+            return files.notify(ctx, published)
+        case "annotations":
+            from batch_action.publishers import annotations  # noqa: PLC0415
+
+            return annotations.notify(ctx.runner, published)
+        case "webhook":
+            from batch_action.publishers import webhook  # noqa: PLC0415
+
+            return webhook.notify(ctx, published)
+        case _:
+            from batch_action.publishers import slack  # noqa: PLC0415
+
+            return slack.notify(ctx, published)
+
+
+def _send_failure(name: str, ctx: RunContext, error: BatchActionError) -> DestinationResult:
+    if name == "webhook":
+        from batch_action.publishers import webhook  # noqa: PLC0415
+
+        return webhook.notify_failure(ctx, error)
+    from batch_action.publishers import slack  # noqa: PLC0415
+
+    return slack.notify_failure(ctx, error)
 
 
 def _is_enabled(settings: Settings, name: str) -> bool:

@@ -4,7 +4,7 @@ The states of all destinations are joined, and reconciled with the answers once,
 is written. So every destination shows the same findings in the same states.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -37,18 +37,9 @@ from batch_action.models.ledger import (
 from batch_action.models.policy import FindingPolicy
 from batch_action.models.report import DestinationResult, PublishResult, RunReport
 from batch_action.publishers.base import Publisher
-from batch_action.publishers.draft_pr import publisher as draft_pr
-from batch_action.publishers.issue import publisher as issue
-from batch_action.publishers.issue_per_finding import publisher as issue_per_finding
 from batch_action.publishers.positions import resolve, sort_newest_first
-from batch_action.publishers.sarif import publisher as sarif
 
-PUBLISHERS: Mapping[str, Callable[[RunContext, frozenset[str], int | None], Publisher]] = {
-    "issue": lambda ctx, _, last_issue: issue.create_publisher(ctx, last_issue),
-    "issue-per-finding": lambda ctx, *_: issue_per_finding.create_publisher(ctx),
-    "sarif": lambda ctx, dismissed, _: sarif.create_publisher(ctx, dismissed),
-    "draft-pr": lambda ctx, *_: draft_pr.create_publisher(ctx),
-}
+PUBLISHERS = ("issue", "issue-per-finding", "sarif", "draft-pr")
 """The destinations that keep findings between runs, in the order in which they are written."""
 
 
@@ -198,6 +189,29 @@ class PipelineResult:
         )
 
 
+def _create_publisher(
+    name: str, ctx: RunContext, dismissed: frozenset[str], last_issue: int | None
+) -> Publisher:
+    """Create the publisher of one of `PUBLISHERS`; only its own modules are imported."""
+    match name:
+        case "issue":
+            from batch_action.publishers.issue import publisher as issue  # noqa: PLC0415
+
+            return issue.create_publisher(ctx, last_issue)
+        case "issue-per-finding":
+            from batch_action.publishers.issue_per_finding import publisher  # noqa: PLC0415
+
+            return publisher.create_publisher(ctx)
+        case "sarif":
+            from batch_action.publishers.sarif import publisher as sarif  # noqa: PLC0415
+
+            return sarif.create_publisher(ctx, dismissed)
+        case _:
+            from batch_action.publishers.draft_pr import publisher as draft_pr  # noqa: PLC0415
+
+            return draft_pr.create_publisher(ctx)
+
+
 def read_states(
     ctx: RunContext,
     dismissed: frozenset[str] = frozenset(),
@@ -218,7 +232,7 @@ def read_states(
     ctx.console.activity = "reading the destinations"
     if publishers is None:
         publishers = {
-            name: PUBLISHERS[name](ctx, dismissed, last_issue)
+            name: _create_publisher(name, ctx, dismissed, last_issue)
             for name in PUBLISHERS
             if name in ctx.settings.report
         }
