@@ -11,7 +11,7 @@ from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, ConfigError, TransientError
-from batch_action.ledger import store
+from batch_action.ledger import explanations, store
 from batch_action.ledger import verification as recorded
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import PendingBatch
@@ -326,15 +326,17 @@ def delete_batches(ctx: RunContext, session: LedgerSession, saved: Iterable[Fact
     """Delete the batches that these facts record as collected, and those that were needed longer.
 
     Only after the facts are saved: else the results would be lost. A batch whose findings wait to
-    be verified is kept until they are: a request about them that fails is sent again. A failure is
-    only reported.
+    be verified or explained is kept until they are: a request about them that fails is sent again.
+    A failure is only reported.
     """
     if not ctx.settings.delete_batches:
         return
     view = session.view
+    attempts, since = ctx.settings.max_attempts, ctx.now() - RETENTION
     kept = {due.batch for due in recorded.needed(view)}
+    kept |= explanations.needed_batches(view, attempts)
     collected = {fact.batch for fact in saved if isinstance(fact, Collected)}
-    postponed = recorded.deletable(view)
+    postponed = recorded.deletable(view) | explanations.deletable(view, attempts, since)
     for batch in sorted((collected | postponed) - kept):
         if not is_batch_id(batch):
             continue

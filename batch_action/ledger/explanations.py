@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import chain
 
 from batch_action.ledger.view import UNCOUNTED_FAILURES, LedgerView
@@ -12,9 +13,11 @@ from batch_action.models.explanation import (
     Unexplainable,
 )
 from batch_action.models.ledger import (
+    Collected,
     RequestKey,
     Withdrawn,
 )
+from batch_action.models.verification_facts import Deleted
 
 Subject = tuple[str, str]
 """The fingerprint of a finding, and the content that it is in."""
@@ -65,6 +68,21 @@ def ended_without(view: LedgerView, max_attempts: int) -> dict[Subject, Explanat
     return {subject: results[subject] for subject in open_requests(view) if subject in results}
 
 
-def needs_results(view: LedgerView, max_attempts: int, batch: str) -> bool:
-    """Return whether a batch may have the wording of a finding that waits to be explained."""
-    return any(batch in view.batches_of_path(fact.path) for fact in waiting(view, max_attempts))
+def needed_batches(view: LedgerView, max_attempts: int) -> frozenset[str]:
+    """Return the batches that may have the wording of a finding that is still to be explained."""
+    ended = ended_without(view, max_attempts)
+    facts = (fact for subject, fact in open_requests(view).items() if subject not in ended)
+    return frozenset(chain.from_iterable(view.batches_of_path(fact.path) for fact in facts))
+
+
+def deletable(view: LedgerView, max_attempts: int, since: datetime) -> frozenset[str]:
+    """Return the batches sent *since* that may have been kept for an explanation, and need not be.
+
+    Of files that nobody has asked about none was kept.
+    """
+    paths = {fact.path for fact in view.facts(ExplanationRequested)}
+    about = set(chain.from_iterable(map(view.batches_of_path, paths)))
+    recent = {sent.batch for sent, _ in view.sent_batches if sent.created_at > since}
+    collected = {fact.batch for fact in view.facts(Collected)}
+    deleted = {fact.batch for fact in view.facts(Deleted)}
+    return frozenset(about & recent & collected - deleted - needed_batches(view, max_attempts))

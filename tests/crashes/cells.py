@@ -15,11 +15,13 @@ from batch_action.sandbox.server import Sandbox
 from tests.crashes.crash_point import CrashPoint, SimulatedCrash
 from tests.harness.workflow import BAD, WORSE, WorkflowHarness
 
-SCENARIOS = ("submit", "collect", "run", "warm", "interactive")
-"""A mode, or a name in `SUBMISSION_INPUTS`."""
+SCENARIOS = ("submit", "collect", "run", "warm", "interactive", "ask", "answer")
+"""A mode, or a name in `SUBMISSION_INPUTS`: `ask` and `answer` are about `/batch explain`."""
 SUBMISSION_INPUTS: dict[str, tuple[str, dict[str, str]]] = {
     "warm": ("run", {"prompt_cache": "warm"}),
     "interactive": ("run", {"small_workload": "interactive"}),
+    "ask": ("run", {}),
+    "answer": ("run", {}),
 }
 MOMENTS = ("before", "after")
 RECOVERIES = ("re-run", "next run", "manual collect")
@@ -54,6 +56,15 @@ def prepare(sandbox: Sandbox, folder: Path, scenario: str) -> WorkflowHarness:
         workflow.advance(600)
     if scenario == "run":
         workflow.commit({"other.js": WORSE})
+    if scenario in ("ask", "answer"):
+        assert workflow.run("run").exit == 0
+        workflow.advance(600)
+        assert workflow.run("collect").exit == 0
+        first = next(markers.parse_blocks(workflow.issue.body)).tracked
+        workflow.comment(f"/batch explain {first.fingerprint}")
+    if scenario == "answer":
+        assert workflow.run("run").exit == 0
+        workflow.advance(600)
     return workflow
 
 
@@ -134,6 +145,9 @@ def _find_issue_problems(workflow: WorkflowHarness, files: set[str]) -> list[str
     problems = [f"finding {name} is shown {n} times" for name, n in found.items() if n > 1]
     problems += [f"no finding in {path}" for path in sorted(files - places)]
     heads = Counter(comment.body.split("\n")[0] for comment in issues[0].comments)
+    asked = sum(head.startswith("/batch explain ") for head in heads)
+    if asked != sum(" to=explain-" in head for head in heads):
+        problems.append("a request for an explanation has no reply")
     return problems + [f"commented {n} times: {head}" for head, n in heads.items() if n > 1]
 
 

@@ -129,6 +129,25 @@ def test_without_results_the_reply_says_so(workflow: WorkflowHarness, how: str) 
     assert answers(workflow) == []
 
 
+def test_a_batch_is_deleted_when_its_findings_are_explained(workflow: WorkflowHarness) -> None:
+    workflow.environ["BATCH_ACTION_DELETE_BATCHES"] = "true"
+    ids = reported(workflow)
+    assert workflow.batches == []
+    workflow.commit({"a.js": f"// moved\n{BAD}"})
+    run(workflow, "submit")
+    workflow.comment(f"/batch explain {ids['eval'][:8]}")
+    run(workflow)
+    assert len(asked(workflow)) == 1
+    assert len(workflow.batches) == 2, "the review is kept: the request may fail"
+    run(workflow)
+    (answer,) = answers(workflow)
+    assert "explained** · " in answer
+    assert workflow.batches == []
+    deletions = [c for c in workflow.sandbox.faults.calls if c.method == "DELETE"]
+    run(workflow)
+    assert [c for c in workflow.sandbox.faults.calls if c.method == "DELETE"] == deletions
+
+
 def test_failures_count_as_attempts_and_then_the_reply_says_so(workflow: WorkflowHarness) -> None:
     ids = reported(workflow)
     workflow.comment(f"/batch explain {ids['eval'][:8]}")
