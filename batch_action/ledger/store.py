@@ -132,6 +132,7 @@ def load(
         artifacts=artifacts,
         newest=_parse_time(reader.newest.created_at) if reader.newest else None,
         expires=_parse_time(reader.newest.expires_at) if reader.newest else None,
+        file_digest=file_digest,
     )
 
 

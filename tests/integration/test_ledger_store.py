@@ -196,6 +196,28 @@ def test_without_the_artifact_service_the_ledger_is_a_file(workflow: WorkflowHar
     assert workflow.artifacts == []
 
 
+def test_what_another_process_writes_to_the_file_meanwhile_stays(
+    workflow: WorkflowHarness,
+) -> None:
+    ghes = without_artifacts(workflow)
+    workflow.sandbox.anthropic.hold = True
+    workflow.commit({"a.js": BAD})
+    workflow.start("submit", {}, environ=ghes)
+
+    def wait(seconds: float) -> None:
+        workflow.advance(seconds)
+        if len(workflow.batches) == 1:
+            workflow.commit({"b.js": WORSE})
+            assert workflow.start("submit", {}, environ=ghes).exit == 0
+        workflow.finish()
+
+    workflow.sleep = wait
+    waited = workflow.start("collect", {}, environ=ghes, wait_minutes="5")
+    assert waited.outputs["findings-count"] == "2"
+    assert workflow.start("run", {}, environ=ghes).outputs["findings-count"] == "4"
+    assert len(workflow.batches) == 2
+
+
 @pytest.mark.parametrize("data", [b"hello", zip_of({"ledger.json": b"{}"})])
 def test_a_corrupt_file_is_not_overwritten(workflow: WorkflowHarness, data: bytes) -> None:
     ghes = without_artifacts(workflow)
