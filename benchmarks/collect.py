@@ -18,10 +18,13 @@ from benchmarks.harness import Row
 from benchmarks.repositories import SampleRepository
 
 RESULTS, MANY_RESULTS = 10_000, 20_000
+CLIENT_RESULTS = 1_000, 100_000
 QUICK_RESULTS, QUICK_MANY_RESULTS = 20, 40
 BOUND = 4.0
 RESULT_BYTES = 2_000.0
 """How many bytes of memory one more result may take."""
+CLIENT_MEGABYTES = 20.0
+"""How much more memory the client alone may take for `CLIENT_RESULTS`."""
 
 
 class Submitted:
@@ -97,7 +100,25 @@ def rows(*, quick: bool = False) -> list[Row]:
         )
         for findings, what in kinds.items()
     ]
-    return [Row(f"collect, {few:,} results", ratio, BOUND, note=note), *memory]
+    client = _measure_client(*((few, many) if quick else CLIENT_RESULTS))
+    return [Row(f"collect, {few:,} results", ratio, BOUND, note=note), *memory, client]
+
+
+def _measure_client(few: int, many: int) -> Row:
+    """Measure the client alone, which keeps the answers on disk."""
+    peaks = []
+    with tempfile.TemporaryDirectory(prefix="batch-action-bench-") as temp:
+        for count in (few, many):
+            with results_server.serve(Path(temp) / str(count), 1) as url:
+                download = harness.python("-m", "benchmarks.download_results", url, str(count))
+                peaks.append(harness.peak_bytes(download))
+    return Row(
+        f"collect, the client's memory of {many:,} results over {few:,}",
+        max(1.0, peaks[1] - peaks[0]) / 1e6,
+        CLIENT_MEGABYTES,
+        unit="MB",
+        note=f"{peaks[1] / 1e6:.0f} MB for {many:,}",
+    )
 
 
 if __name__ == "__main__":
