@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, islice
+from itertools import islice
 from typing import Literal
 
 from batch_action.models.files import FilePart, Hunk, SourceFile
@@ -261,11 +261,8 @@ class _Chooser:
         return found
 
     def _names_in(self, numbers: Iterable[int]) -> set[str]:
-        return {
-            name
-            for number in numbers
-            for name in _NAME.findall(self.lines[number - 1][:MAX_READ_CHARS])
-        }
+        lines = (self.lines[number - 1][:MAX_READ_CHARS] for number in numbers)
+        return set(_NAME.findall("\n".join(lines)))
 
     def _named(self, around: Collection[int], enclosing: Iterable[int]) -> Iterator[int]:
         """Yield the definitions that changed lines or the signatures around them name.
@@ -327,8 +324,12 @@ class _Chooser:
                 ):
                     places.append(at)
                 at = text.find(name, end)
-        starts = list(accumulate((len(line) + 1 for line in self.lines), initial=0))
-        return sorted({bisect_right(starts, place) for place in places})
+        found: list[int] = []
+        number, at = 1, 0
+        for place in sorted(places):
+            number, at = number + text.count("\n", at, place), place
+            found.append(number)
+        return sorted(set(found))
 
 
 def _widen(numbers: Iterable[int], by: int) -> Iterator[int]:

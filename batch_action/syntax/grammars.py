@@ -168,6 +168,6 @@ def _nested(found: list[Definition]) -> Iterator[Definition]:
         while stack and stack[-1][1].last < item.start:
             stack.pop()
         parent = stack[-1][0] if stack else None
-        yield replace(item, parent=parent)
+        yield item if parent is None else replace(item, parent=parent)
         stack.append((count, item))
         count += 1
