@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
@@ -353,37 +354,44 @@ def parse_numbered_changes(lines: Iterable[bytes]) -> Iterator[tuple[int, list[L
 
     The diff has no context lines, so no line of content starts with `@` or `d`.
     """
+    stream = iter(lines)
     number, changes = -1, list[LineChange]()
-    hunk: Hunk | None = None
-    removed, added = list[bytes](), list[bytes]()
-    last = removed
-    for line in lines:
-        sign = line[:1]
-        if hunk is not None and sign in b"-+":
-            last = removed if sign == b"-" else added
-            last.append(line[1:])
-        elif sign == b"\\":  # no newline at end of file
-            last[-1] = last[-1].removesuffix(b"\n")
-        elif sign == b"@" or line.startswith(b"diff --git a/"):
-            if hunk is not None:
-                changes.append(LineChange(hunk, b"".join(removed), b"".join(added)))
-                hunk, removed, added = None, [], []
-            if match := _HUNK.match(line):
-                old_start, old_lines, new_start, new_lines = (
-                    1 if group is None else int(group) for group in match.groups()
-                )
-                hunk = Hunk(
-                    old_start=old_start,
-                    old_lines=old_lines,
-                    new_start=new_start,
-                    new_lines=new_lines,
-                )
-            else:
-                if changes:
-                    yield number, changes
-                number, changes = int(line.rpartition(b"/")[2]), []
-    if hunk is not None:
-        yield number, [*changes, LineChange(hunk, b"".join(removed), b"".join(added))]
+    for line in stream:
+        if line.startswith(b"diff --git a/"):
+            if changes:
+                yield number, changes
+            number, changes = int(line.rpartition(b"/")[2]), []
+        elif match := _HUNK.match(line):
+            old_start, old_lines, new_start, new_lines = (
+                1 if group is None else int(group) for group in match.groups()
+            )
+            hunk = Hunk(
+                old_start=old_start,
+                old_lines=old_lines,
+                new_start=new_start,
+                new_lines=new_lines,
+            )
+            changes.append(_line_change(hunk, stream))
+        elif line.startswith(_NO_LINE_END):
+            last = changes.pop()
+            removed = last.removed if last.added else last.removed.removesuffix(b"\n")
+            changes.append(LineChange(last.hunk, removed, last.added.removesuffix(b"\n")))
+    if changes:
+        yield number, changes
+
+
+_NO_LINE_END = b"\\ "
+"""What git says after a last line that has no end."""
+
+
+def _line_change(hunk: Hunk, stream: Iterator[bytes]) -> LineChange:
+    """Read the lines of a hunk, but not what git says after the last one."""
+    removed = b"".join([line[1:] for line in islice(stream, hunk.old_lines)])
+    added = list(islice(stream, hunk.new_lines))
+    if added and added[0].startswith(_NO_LINE_END):
+        removed = removed.removesuffix(b"\n")
+        added = [*added[1:], *islice(stream, 1)]
+    return LineChange(hunk, removed, b"".join([line[1:] for line in added]))
 
 
 def may_be_same_text(changes: Sequence[LineChange]) -> bool:
