@@ -10,7 +10,7 @@ import pytest
 
 from batch_action.cli import commands
 from batch_action.cli.group import SENTENCES
-from benchmarks import repositories
+from benchmarks import batch_server, repositories
 from tests.documents.texts import ROOT
 from tests.harness.start import COMPLETIONS, STARTS, completion_variables, ratio_to_floor
 
@@ -73,20 +73,38 @@ def test_nothing_slow_is_imported(argv: tuple[str, ...]) -> None:
         assert "pydantic" not in imported
 
 
-def test_a_plan_without_a_token_imports_no_service(tmp_path: Path) -> None:
+# Each of them takes as long to import as a hundred files to plan, or belongs to another task.
+UNUSED = {
+    *("github", "requests", "detect_secrets", "jinja2", "markdown_it", "rich", "standardwebhooks"),
+    *("batch_action.tasks.testing", "batch_action.tasks.license"),
+    *("batch_action.publishers.pipeline", "batch_action.publishers.notifiers"),
+    "batch_action.batches.generated_files",
+}
+
+
+@pytest.mark.parametrize("command", ["plan", "submit"])
+def test_a_run_without_a_token_imports_only_what_it_uses(tmp_path: Path, command: str) -> None:
     repository = repositories.create(tmp_path / "repository", 3)
-    code = (
-        "import sys\nfrom batch_action.cli.main import enter\n"
-        f"options = ['--json', '--base', 'main~1', '--repo', {str(repository.folder)!r}]\n"
-        "code = enter(['plan', *options], {})\n"
-        "print('modules', code, *sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    options = ["--quiet", "--base", "main~1", "--repo", str(repository.folder)]
+    with batch_server.BatchServer() as server:
+        environ = {
+            "ANTHROPIC_API_KEY": "sk-ant-none",
+            "ANTHROPIC_BASE_URL": server.url,
+            "BATCH_ACTION_STATE_DIR": str(tmp_path / "state"),
+        }
+        code = (
+            "import sys\nfrom batch_action.cli.main import enter\n"
+            f"code = enter({[command, *options]}, {environ if command == 'submit' else {}})\n"
+            "print('modules', code, *sys.modules)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
     code, *imported = done.stdout.rpartition("modules ")[2].split()
     assert code == "0", done.stderr
-    # Each of them takes as long to import as a hundred files to plan.
-    slow = {"anthropic", "github", "requests", "detect_secrets", "jinja2", "markdown_it"}
-    assert set(imported) & slow == set()
+    assert set(imported) & UNUSED == set()
+    if command == "plan":
+        assert set(imported) & {"anthropic", "httpx2"} == set()
     assert "batch_action.requests.planner" in imported
 
 
