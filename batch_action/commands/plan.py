@@ -11,7 +11,7 @@ from batch_action.clients.console import Console
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, BatchActionError, BudgetError, ConfigError
-from batch_action.ledger import store, trust
+from batch_action.ledger import store, trust, verification
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
 from batch_action.models.fact import Purpose
@@ -60,7 +60,7 @@ def plan(
         lambda: check,
         exact=exact,
         last_reported_head=head,
-        claims=_find_claims(ctx, session.view_of(ctx.run)) if ctx.anthropic else {},
+        claims=_find_claims(ctx, session.view_of(ctx.run)),
     )
     if show_request is not None:
         print_requests(plan, show_request)
@@ -85,7 +85,11 @@ def plan(
 
 
 def _find_claims(ctx: RunContext, view: LedgerView) -> Mapping[Purpose, Sequence[FindingClaim]]:
-    """Return what a submit would ask about findings that are reported."""
+    """Return what a submit would ask about findings that are reported; without a key nothing."""
+    if ctx.anthropic is None:
+        if waiting := len(verification.waiting(view)) if ctx.settings.verify != "off" else 0:
+            ctx.warn(f"Without the API key this plan lacks {plural(waiting, 'finding')} to verify.")
+        return {}
     # Only here: a plan without a key reads no results.
     from batch_action.batches import about_findings  # noqa: PLC0415
 
@@ -185,6 +189,7 @@ def plan_data(settings: Settings, task: Task, plan: Plan) -> dict[str, object]:
         "mode": plan.mode.value,
         "note": plan.note,
         "requests": len(plan.requests),
+        "about_findings": _about_findings_data(plan),
         "excerpts": _count_excerpts(plan),
         "batches": len(plan.batches),
         "tokens": {
@@ -210,6 +215,16 @@ def plan_data(settings: Settings, task: Task, plan: Plan) -> dict[str, object]:
     }
 
 
+def _about_findings_data(plan: Plan) -> dict[str, object]:
+    """Return how many findings are asked about, and the maximum cost of that."""
+    return {
+        "requests": len(plan.about_findings),
+        "findings": sum(len(request.request_key.findings) for request in plan.about_findings),
+        "over_budget": sum(len(request.request_key.findings) for request in plan.unasked),
+        "at_most_usd": plan.forecast.about_findings_usd,
+    }
+
+
 def print_plan(ctx: RunContext, plan: Plan) -> None:
     """Print the plan: its cost first and last, the files with theirs, what is skipped and why."""
     selection, console = plan.selection, ctx.console
@@ -229,6 +244,8 @@ def print_plan(ctx: RunContext, plan: Plan) -> None:
     if selection.skipped:
         count, rows = len(selection.skipped), _fold(selection.skipped)
         console.table(["Skipped because", "Files", ""], rows, title=f"{count} skipped", right=[1])
+    if line := submit_report.about_findings_line(plan):
+        console.print(line)
     if plan.note:
         console.print(plan.note)
     if plan.spend:

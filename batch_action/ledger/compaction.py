@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from batch_action.ledger import explanations, pull_requests
+from batch_action.ledger import pull_requests
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import (
     Collected,
@@ -23,7 +23,6 @@ from batch_action.models.ledger import (
     Selected,
     reviews_in,
 )
-from batch_action.models.verification_facts import Verified
 
 RESULTS_KEPT = timedelta(days=29)
 """How long Anthropic keeps the results of a batch; requests are listed a day longer at least."""
@@ -194,11 +193,9 @@ class _Compaction:
         }
 
     def _is_kept(self, subject: Subject, key: RequestKey) -> bool:
-        if key.purpose == "explanation":
-            return not self._unexplained.isdisjoint(explanations.subjects_of(key))
-        if key.purpose == "verification":
-            # Until there is a result, its failures are attempts.
-            return not self._verified.issuperset(key.findings)
+        if key.purpose != "review":
+            # They are few: until there is a result, their failures are attempts.
+            return True
         return subject not in self._ended_pulls and (
             key.blob in self._kept_blobs.get((subject, key.path), ())
             or (key.path, key.blob) in self._rechecked
@@ -221,16 +218,6 @@ class _Compaction:
             for entry in selected.files:
                 kept.setdefault((selected.pull_request, entry.path), set()).add(entry.blob)
         return kept
-
-    @cached_property
-    def _unexplained(self) -> frozenset[explanations.Subject]:
-        """What people want to have explained and is not: failed requests are attempts."""
-        return frozenset(explanations.open_requests(self.view))
-
-    @cached_property
-    def _verified(self) -> frozenset[str]:
-        """The findings whose verification has a result."""
-        return frozenset(fact.fingerprint for fact in self.view.facts(Verified))
 
     @cached_property
     def _rechecked(self) -> frozenset[tuple[str, str]]:

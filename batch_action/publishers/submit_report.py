@@ -6,7 +6,7 @@ from batch_action.clients.console import Console
 from batch_action.context import RunContext
 from batch_action.escape import html_code, markdown, markdown_with_commits
 from batch_action.ledger.store import LedgerSession
-from batch_action.models.requests import BatchState, SubmissionMode
+from batch_action.models.requests import BatchState, Request, SubmissionMode
 from batch_action.publishers import report_text
 from batch_action.publishers.report_text import SUMMARY_TABLE_BYTES, render_template
 from batch_action.requests.planner import Plan
@@ -38,7 +38,7 @@ def render_submitted(
         requests=plural(len(plan.requests), "request"),
         batches=[(batch.id, batch.total, f"{batch.expires_at:%Y-%m-%d %H:%M}") for batch in sent],
         costs=costs,
-        note=markdown_with_commits(plan.note, 500),
+        note=markdown_with_commits(f"{about_findings_line(plan)} {plan.note}".strip(), 500),
         tokens=plan.tokens,
         backlog=report_text.format_table(
             ("File",), [(html_code(file.path),) for file in plan.backlog], SUMMARY_TABLE_BYTES
@@ -96,6 +96,8 @@ def _submit_status(plan: Plan, *, is_sent: bool) -> str:
 
 
 def _print_submitted(console: Console, plan: Plan, *, is_sent: bool, dry_run: bool) -> None:
+    if line := about_findings_line(plan):
+        console.print(line)
     if plan.note:
         console.print(plan.note)
     if not (plan.due and is_sent):
@@ -139,6 +141,29 @@ def cost_line(models: str, cap_usd: float, plans: Sequence[Plan]) -> str:
     elif most is None:
         known = f"The price is not known (cap {cap})"
     return f"{known}, {models}; {month}"
+
+
+def about_findings_line(plan: Plan) -> str:
+    """Return what a plan asks about findings, its maximum cost, and what waits for the budget."""
+    asked, waiting = _count_findings(plan.about_findings), _count_findings(plan.unasked)
+    sentences = []
+    if asked:
+        sentences.append(f"{asked}, at most {format_dollars(plan.forecast.about_findings_usd)}.")
+    if waiting:
+        sentences.append(f"Over the cost limit, so they wait: {waiting[0].lower()}{waiting[1:]}.")
+    return " ".join(sentences)
+
+
+def _count_findings(requests: Sequence[Request]) -> str:
+    """Count the findings to verify, and those to explain; empty for none."""
+    counts = {
+        f"findings to {verb}": sum(
+            len(r.request_key.findings) for r in requests if r.request_key.purpose == purpose
+        )
+        for verb, purpose in (("verify", "verification"), ("explain", "explanation"))
+    }
+    listed = ", ".join(f"{what}: {count}" for what, count in counts.items() if count)
+    return listed[:1].upper() + listed[1:]
 
 
 def _sum_known(amounts: Iterable[float | None]) -> float | None:

@@ -93,6 +93,11 @@ class Plan:
                 return self.batches
 
     @property
+    def about_findings(self) -> tuple[Request, ...]:
+        """The requests about findings that are reported."""
+        return tuple(r for r in self.requests if r.request_key.purpose != "review")
+
+    @property
     def requests(self) -> tuple[Request, ...]:
         """All requests in the order of sending."""
         return tuple(request for batch in self.batches for request in batch)

@@ -185,6 +185,8 @@ class Forecast:
     basis: str
     files: Mapping[str, FileCost]
     """By path, those over the cap included."""
+    about_findings_usd: float | None
+    """At most, of the requests about findings."""
     month_usd: float | None
     """A month at this pace; None while there is no pace."""
     month_basis: str
@@ -256,6 +258,9 @@ def make_forecast(
         expected_usd=expected,
         basis=basis,
         files=files,
+        about_findings_usd=worst_usd(
+            prices, (r for r in due if r.request_key.purpose != "review"), mode, shared
+        ),
         month_usd=month_usd,
         month_basis=month_basis,
     )

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from batch_action.ledger import codec
+from batch_action.ledger import codec, verification
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Intended, Ledger, Rejected, Sent, merge
 from batch_action.publishers import markers
@@ -15,14 +15,22 @@ from batch_action.sandbox.server import Sandbox
 from tests.crashes.crash_point import CrashPoint, SimulatedCrash
 from tests.harness.workflow import BAD, WORSE, WorkflowHarness
 
-SCENARIOS = ("submit", "collect", "run", "warm", "interactive", "ask", "answer")
+SCENARIOS = (
+    *("submit", "collect", "run", "warm", "interactive"),
+    *("ask", "answer", "verify", "verified"),
+)
 """A mode, or a name in `SUBMISSION_INPUTS`: `ask` and `answer` are about `/batch explain`."""
 SUBMISSION_INPUTS: dict[str, tuple[str, dict[str, str]]] = {
     "warm": ("run", {"prompt_cache": "warm"}),
     "interactive": ("run", {"small_workload": "interactive"}),
     "ask": ("run", {}),
     "answer": ("run", {}),
+    "verify": ("run", {}),
+    "verified": ("run", {}),
 }
+VERIFYING = ("verify", "verified")
+"""The run that asks about the findings it collects, and the run that collects the results."""
+CONFIG = ".github/batch-action.yml"
 MOMENTS = ("before", "after")
 RECOVERIES = ("re-run", "next run", "manual collect")
 MAX_RUNS = 6
@@ -51,8 +59,14 @@ def prepare(sandbox: Sandbox, folder: Path, scenario: str) -> WorkflowHarness:
     if scenario == "warm":
         workflow.commit({"other.js": WORSE})
         workflow.inputs["first_run"] = "HEAD~2"
-    if scenario in ("collect", "run"):
+    if scenario in VERIFYING:
+        workflow.commit({CONFIG: "verify: high\ndelete-batches: true\n"})
+        workflow.inputs["first_run"] = "HEAD~2"
+    if scenario in ("collect", "run", *VERIFYING):
         assert workflow.run("submit").exit == 0
+        workflow.advance(600)
+    if scenario == "verified":
+        assert workflow.run("run").exit == 0
         workflow.advance(600)
     if scenario == "run":
         workflow.commit({"other.js": WORSE})
@@ -130,7 +144,19 @@ def find_problems(workflow: WorkflowHarness) -> list[str]:
         problems.append("something is still in flight")
     if backlog := LedgerView(ledger).backlog(max_attempts=3):
         problems.append(f"still in the backlog: {sorted(backlog)}")
+    if (workflow.repo.path / CONFIG).exists():
+        problems += _find_verification_problems(LedgerView(ledger))
     return problems + _find_issue_problems(workflow, files)
+
+
+def _find_verification_problems(view: LedgerView) -> list[str]:
+    states = verification.states(view)
+    problems = ["no finding was to be verified"] * (not states)
+    problems += [f"not deleted: {batch}" for batch in verification.deletable(view)]
+    problems += [f"{state}: {name}" for name, state in states.items() if state != "confirmed"]
+    requests = (key for _, intended in view.sent_batches for b in intended.batches for key in b)
+    asked = Counter(name for key in verification.requests_in(requests) for name in key.findings)
+    return problems + [f"asked {n} times about {name}" for name, n in asked.items() if n > 1]
 
 
 def _find_issue_problems(workflow: WorkflowHarness, files: set[str]) -> list[str]:

@@ -6,14 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_action.ledger import pull_requests, spend
+from batch_action.ledger import pull_requests, spend, verification
 from batch_action.ledger.compaction import BLOBS_KEPT, MIN_AGE, compact
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import (
+    Changed,
     Closed,
     Collected,
     Dismissed,
     FileEntry,
+    FoundFinding,
     Intended,
     Ledger,
     Recheck,
@@ -26,6 +28,7 @@ from batch_action.models.ledger import (
     Withdrawn,
     merge,
 )
+from batch_action.models.verification_facts import VerificationDue, Verified
 from batch_action.requests.pricing import read_history
 from tests.harness.replayed_runs import (
     MAX_ATTEMPTS,
@@ -74,6 +77,46 @@ class Runs(ReplayedRuns):
             Reported(issue=self.steps, at=self.now()),
         )
 
+    def verify(self, path, content, stage):
+        """Report a finding that is to be verified; ask; fail, or answer."""
+        fingerprint, batch = sha(f"{path} {content}")[:16], f"{self.name}v{content}{path[0]}"
+        key = RequestKey(
+            id=f"verification-{path[0]}-{content}",
+            path=path,
+            blob=sha(f"{path} {content}"),
+            purpose="verification",
+            findings=(fingerprint,),
+        )
+        finding = FoundFinding(fingerprint=fingerprint, rule="a", category="bug", severity="high")
+        self.add(
+            Changed(at=self.now(), run="1.1", found=(finding,)),
+            VerificationDue(fingerprint=fingerprint, batch=f"r{batch}", request=key.id, number=0),
+        )
+        if stage == "due":
+            return
+        intent = sha(f"{batch} {self.steps}")[:16]
+        self.add(
+            Intended(
+                intent=intent,
+                at=self.now(),
+                run="1.1",
+                head=key.blob,
+                model="claude-sonnet-5-5",
+                effort=None,
+                batches=((key,),),
+                worst_case_usd=1.0,
+            )
+        )
+        name = f"{batch}{self.steps}"
+        times = {"created_at": self.now(), "expires_at": self.now() + timedelta(days=1)}
+        self.add(Sent(intent=intent, index=0, batch=name, **times))
+        failed = {} if stage == "answered" else {key.id: "expired"}
+        if stage != "asked":
+            usage = Usage(output_tokens=7)
+            self.add(Collected(batch=name, at=self.now(), usage=usage, cost_usd=0.5, failed=failed))
+        if stage == "answered":
+            self.add(Verified(fingerprint=fingerprint, batch=name, result="disputed"))
+
     def exclude(self, path):
         head = sha(f"narrow {self.name} {self.steps}")
         self.add(
@@ -100,6 +143,12 @@ _more = st.one_of(
     st.tuples(st.just("recheck"), _paths),
     st.tuples(st.just("dismiss"), _paths),
     st.tuples(st.just("exclude"), _paths),
+    st.tuples(
+        st.just("verify"),
+        _paths,
+        st.integers(0, 3),
+        st.sampled_from(["due", "asked", "failed", "answered"]),
+    ),
 )
 histories = st.builds(
     lambda groups: [step for group in groups for step in group],
@@ -147,6 +196,10 @@ def answers(known: Ledger, without=frozenset()) -> dict:
         "issue": view.last_issue,
         "spend": [(view.spend_usd(at), view.known_spend_usd(at)) for at in since],
         "committed": view.committed_usd,
+        "verified": verification.results(view),
+        "to be verified": verification.waiting(view),
+        "asked": verification.in_flight(view),
+        "undecided": [verification.given_up(view, n) for n in (1, MAX_ATTEMPTS)],
         "budget": set(spend.facts_of(view)),
         "history": read_history(view, "claude-sonnet-5-5", "none", since[-1]),
     }

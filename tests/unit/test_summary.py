@@ -243,7 +243,12 @@ def test_a_huge_submit_stays_within_the_limit():
         tokens=TokenEstimate(input=1, output_max=1, method="counted"),
         cost=COST,
         forecast=Forecast(
-            expected_usd=None, basis=name, files={}, month_usd=None, month_basis=name
+            about_findings_usd=0.0,
+            expected_usd=None,
+            basis=name,
+            files={},
+            month_usd=None,
+            month_basis=name,
         ),
     )
     text = submit_report.render_submitted("<b>", plan, (), dry_run=False)
