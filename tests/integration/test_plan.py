@@ -201,7 +201,7 @@ def test_the_documented_keys_are_those_of_the_json(workflow: WorkflowHarness) ->
     rows = Path("docs/PLAN.md").read_text("utf-8").partition("| Key |")[2].splitlines()[2:]
     documented = [re.findall(r"`([a-z_]+)`", row) for row in rows]
     top = {name for names in documented for name in names}
-    nested = {key for part in ("tokens", "cost") for key in data[part]}
+    nested = {key for part in ("tokens", "cost", "about_findings") for key in data[part]}
     nested |= {*data["files"][0], *data["skipped"][0]}
     assert {*data, *nested} == top - {"null", "sampled", "counted", "submit"}
 
