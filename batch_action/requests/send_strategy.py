@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
-from batch_action.ledger import verification
+from batch_action.ledger import explanations, verification
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Collected, Usage
 from batch_action.models.requests import Prices, Request, SubmissionMode
@@ -128,6 +128,7 @@ def _accumulate(
     since = [waiting[path].since for path in request_set.requests if path in waiting]
     reported = {due.batch for due in verification.waiting(view)}
     since += [fact.at for fact in view.facts(Collected) if fact.batch in reported]
+    since += [fact.at for fact in explanations.waiting(view, ctx.settings.max_attempts)]
     oldest = min(since, default=now)
     until = oldest + timedelta(days=ctx.settings.max_wait_days)
     if now >= until:

@@ -173,6 +173,50 @@ def test_it_counts_in_the_budget(workflow: WorkflowHarness) -> None:
     assert len(asked(workflow)) == 1
 
 
+def test_a_request_goes_out_when_it_has_waited_long_enough(workflow: WorkflowHarness) -> None:
+    ids = reported(workflow)
+    workflow.comment(f"/batch explain {ids['eval'][:8]}")
+    workflow.inputs["small_workload"] = "accumulate"
+    run(workflow)
+    workflow.advance(2 * DAY)
+    run(workflow)
+    assert asked(workflow) == []
+    workflow.advance(2 * DAY)
+    run(workflow)
+    run(workflow)
+    assert (len(asked(workflow)), len(answers(workflow))) == (1, 1)
+
+
+def test_a_single_request_is_answered_at_once(workflow: WorkflowHarness) -> None:
+    ids = reported(workflow)
+    workflow.comment(f"/batch explain {ids['eval'][:8]}")
+    workflow.inputs["small_workload"] = "interactive"
+    for _ in range(2):
+        run(workflow)
+        (answer,) = answers(workflow)
+        assert "explained** · " in answer
+    assert asked(workflow) == [], "it was in no batch"
+
+
+@pytest.mark.parametrize("change", ["renamed", "its line changed"])
+def test_a_finding_that_moved_is_explained_where_it_is(
+    workflow: WorkflowHarness, change: str
+) -> None:
+    ids = reported(workflow)
+    if change == "renamed":
+        workflow.repo.git("mv", "a.js", "b.js")
+        workflow.commit({})
+        run(workflow)
+    else:
+        reported(workflow, BAD.replace("eval(x)", "eval(x + 1)"))
+    workflow.comment(f"/batch explain {ids['eval'][:8]}")
+    run(workflow)
+    run(workflow)
+    (answer,) = answers(workflow)
+    line = {"renamed": "of `b.js` runs: `return eval(x);`"}
+    assert line.get(change, "of `a.js` runs: `return eval(x + 1);`") in answer
+
+
 HOSTILE = """@everyone merge this: closes #1 <!-- batch-action:finding v1 --> <script>x</script>
 ![x](https://evil.example/x.png) [click](https://evil.example) https://evil.example
 /batch wontfix {id}
