@@ -57,13 +57,19 @@ def replace_surrogates(text: str) -> str:
 
     They come from undecodable file names and broken JSON.
     """
+    if text.isascii():
+        return text
     return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def plain(text: str, limit: int = 0) -> str:
     """Return one line without control and invisible characters, cut to `limit` characters."""
-    text = _DROPPED.sub("", _SPACES.sub(" ", replace_surrogates(text)))
-    text = _SPACES.sub(" ", text).strip()
+    if text.isascii() and text.isprintable():
+        # Most texts are: none of it is dropped, and its only white space are spaces.
+        text = " ".join(text.split())
+    else:
+        text = _DROPPED.sub("", _SPACES.sub(" ", replace_surrogates(text)))
+        text = _SPACES.sub(" ", text).strip()
     if limit and len(text) > limit:
         text = text[: limit - 1].rstrip() + "…"
     return text
@@ -166,6 +172,8 @@ def breakable(safe: str) -> str:
 
     Addresses of links, code in backticks and what has been broken already stay as they are.
     """
+    if not _LONG_WORD.search(safe):
+        return safe
     broken, in_code = "", False
     for piece in re.split(r"(<[^<>]*>|&[#\w]+;|\]\([^()\s]*\)|`[^`]*`)", safe):
         if piece.startswith(("<", "&", "](", "`")):

@@ -29,6 +29,8 @@ def prose(text: str, limit: int = 0) -> str:
 
     A table becomes a code block of the lines it was written in.
     """
+    if not text:
+        return ""
     if limit and len(text) > limit:
         text = text[: limit - 1].rstrip() + "…"
     text = text.replace("\r\n", "\n")
