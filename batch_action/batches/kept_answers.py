@@ -17,6 +17,7 @@ from batch_action.errors import ConfigError
 from batch_action.ledger.view import LedgerView, PendingBatch
 from batch_action.models.ledger import Collected, Intended, Ledger, RequestKey, Sent
 from batch_action.requests.packing import task_prefix
+from batch_action.tasks.registry import ABOUT_FINDINGS
 from batch_action.text import plural
 
 MAX_LINE_BYTES = 16_000_000
@@ -121,7 +122,10 @@ def results_of(ctx: RunContext, ledger: Ledger, kept: KeptAnswers) -> tuple[Ledg
     if foreign:
         ctx.warn(f"{plural(foreign, 'answer')} of other programs' requests: left out.")
     report = ctx.warn if ctx.is_only_task else ctx.console.print
-    for task in sorted(counts.keys() - {own}):
+    about_findings = {task_prefix(task.name) for task in ABOUT_FINDINGS.values()}
+    if count := sum(counts[name] for name in about_findings):
+        report(f"{plural(count, 'answer')} about reported findings: their results are not read.")
+    for task in sorted(counts.keys() - {own, *about_findings}):
         report(f"{plural(counts[task], 'answer')} of the task {task}: give it with `--task`.")
     ids = [name for name, match in matches.items() if match and match["task"] == own]
     batches, unknown = _batches_in_ledger(LedgerView(ledger), ids)

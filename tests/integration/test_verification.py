@@ -240,3 +240,16 @@ def test_interactive_answers_are_not_kept_so_their_findings_are_undecided(
         assert verifying.run().exit == 0
         verifying.advance(HOUR)
     assert results(verifying) == {Verification.UNDECIDED: 9}
+
+
+def test_kept_answers_about_findings_are_no_other_task(verifying: WorkflowHarness) -> None:
+    verifying.commit({CONFIG: "verify: high\nkeep-answers: true\n"})
+    for _ in range(3):
+        verifying.run()
+        verifying.advance(HOUR)
+    folder = verifying.repo.path / ".batch-action/answers"
+    files = [name for path in sorted(folder.iterdir()) for name in ("--answers", str(path))]
+    again = verifying.cli("collect", *files, "--report", "summary")
+    assert again.exit == 0
+    assert "3 answers about reported findings: their results are not read." in again.log
+    assert "task verification" not in again.log
