@@ -11,7 +11,7 @@ from batch_action.clients.console import Console
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, BatchActionError, BudgetError, ConfigError
-from batch_action.ledger import store, trust, verification
+from batch_action.ledger import explanations, store, trust, verification
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
 from batch_action.models.fact import Purpose
@@ -89,6 +89,10 @@ def _find_claims(ctx: RunContext, view: LedgerView) -> Mapping[Purpose, Sequence
     if ctx.anthropic is None:
         if waiting := len(verification.waiting(view)) if ctx.settings.verify != "off" else 0:
             ctx.warn(f"Without the API key this plan lacks {plural(waiting, 'finding')} to verify.")
+        if waiting := len(explanations.waiting(view, ctx.settings.max_attempts)):
+            ctx.warn(
+                f"Without the API key this plan lacks {plural(waiting, 'finding')} to explain."
+            )
         return {}
     # Only here: a plan without a key reads no results.
     from batch_action.batches import about_findings  # noqa: PLC0415

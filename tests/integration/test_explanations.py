@@ -166,7 +166,9 @@ def test_it_counts_in_the_budget(workflow: WorkflowHarness) -> None:
     workflow.comment(f"/batch explain {ids['eval'][:8]}")
     run(workflow, "collect")
     planned = workflow.run("plan")
-    assert "1 request" in planned.log, planned.log
+    assert "Findings to explain: 1" in planned.summary
+    unknown = workflow.run("plan", anthropic_api_key=None)
+    assert "this plan lacks 1 finding to explain" in "".join(unknown.annotations("warning"))
     assert workflow.run("submit", max_cost_usd="0.0001").exit == 3
     assert asked(workflow) == []
     run(workflow, "submit")
