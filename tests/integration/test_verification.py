@@ -253,3 +253,32 @@ def test_kept_answers_about_findings_are_no_other_task(verifying: WorkflowHarnes
     assert again.exit == 0
     assert "3 answers about reported findings: their results are not read." in again.log
     assert "task verification" not in again.log
+
+
+@pytest.mark.parametrize(
+    ("setting", "sent"),
+    [
+        ("small-workload: interactive", "interactively"),
+        ("small-workload: accumulate", "wait for more"),
+        ("prompt-cache: warm", "batch"),
+    ],
+)
+def test_other_ways_of_sending(verifying: WorkflowHarness, setting: str, sent: str) -> None:
+    verifying.run("submit")
+    verifying.advance(HOUR)
+    verifying.run("collect")
+    verifying.commit({CONFIG: f"verify: high\n{setting}\n"})
+    result = verifying.run("submit")
+    assert result.exit == 0
+    assert sent in result.log + result.summary
+    if "interactive" in setting:
+        assert results(verifying) == {Verification.CONFIRMED: 9}
+    elif "accumulate" in setting:
+        assert not verifications(verifying)
+        verifying.advance(4 * 24 * HOUR)
+        verifying.run("submit")
+        assert len(verifications(verifying)) == 3
+    else:
+        verifying.advance(HOUR)
+        verifying.run("collect")
+        assert results(verifying) == {Verification.CONFIRMED: 9}
