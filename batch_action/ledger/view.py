@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, wraps
@@ -367,12 +368,13 @@ class LedgerView:
     # Files
 
     @cached_property
-    def reviewed_files(self) -> frozenset[tuple[str, str]]:
+    def reviewed_files(self) -> AbstractSet[tuple[str, str]]:
         """The (path, blob) pairs all of whose parts have a verdict.
 
         Files with an open recheck request are not among them.
         """
-        return frozenset(file for file in self.verdicts if file[0] not in self.rechecked_paths)
+        files, rechecked = self.verdicts.keys(), self.rechecked_paths
+        return frozenset(f for f in files if f[0] not in rechecked) if rechecked else files
 
     @cached_property
     def withdrawn_files(self) -> frozenset[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """What decides about the findings of a run besides the answers: settings, people, earlier runs."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from batch_action.models.findings import Confidence, Severity
@@ -59,7 +60,7 @@ class FindingPolicy:
     """Fingerprints whose re-check this run answers: not reported again means fixed."""
     excluded: dict[str, str] = field(default_factory=dict)
     """Path to the reason why it is no longer reviewed, e.g. `file excluded`, `given up`."""
-    reviewed_before: frozenset[tuple[str, str]] = frozenset()
+    reviewed_before: AbstractSet[tuple[str, str]] = frozenset()
     """(path, blob) that have a verdict or need none: they are not sent again."""
     shown_lines: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """The lines that the answers about a (path, blob) were shown, such as `1-30,45-80`; those about

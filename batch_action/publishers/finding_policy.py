@@ -1,6 +1,7 @@
 """Build the policy of a run from its settings, the ledger, and what people request."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 from batch_action.clients.git import GitRepo, OpenObjects
 from batch_action.config.settings import Settings
@@ -25,7 +26,7 @@ def build(
     states: PublishedStates,
     report: RunReport,
     *,
-    reviewed_before: frozenset[tuple[str, str]],
+    reviewed_before: AbstractSet[tuple[str, str]],
     first_files: frozenset[tuple[str, str]] = frozenset(),
     verified: Mapping[str, VerificationResult] | None = None,
 ) -> FindingPolicy:

@@ -51,10 +51,11 @@ def resolve(
         # A shallow clone lacks the commit: files that were not reviewed count as unchanged.
         current = {a.path: a.blob for a in anchors} | {r.path: r.blob for r in answers.reviewed}
         renamed = {r.old_path: r.path for r in answers.reviewed if r.old_path}
-    now = {path: path if path in current else renamed.get(path, path) for path in paths}
+    now = _CurrentPaths({old: new for old, new in renamed.items() if old not in current})
     pairs = dict.fromkeys(_list_blob_pairs(anchors, answers.reviewed, now, current))
-    blobs = {path: current[new] for path, new in now.items() if new in current}
-    pairs |= dict.fromkeys(first_run.content_pairs(answers.findings, baselined or {}, blobs))
+    if baselined:
+        blobs = {path: current[new] for path in paths if (new := now[path]) in current}
+        pairs |= dict.fromkeys(first_run.content_pairs(answers.findings, baselined, blobs))
     return CodePositions(
         commit=commit,
         current_blobs=current,
@@ -63,6 +64,13 @@ def resolve(
         descendants=_find_descendants(answers, tracked, now, current, repo),
         emptied=_find_emptied(tracked, now, current, repo),
     )
+
+
+class _CurrentPaths(dict[str, str]):
+    """The current path by the old one; a path that is not in it has stayed."""
+
+    def __missing__(self, path: str) -> str:
+        return path
 
 
 def _line_maps(
