@@ -16,6 +16,7 @@ LEFT_OUT = [
     "return [\n  {\n    a: 1,\n    b: 2,\n  },\n];",
 ]
 DEFINING = [
+    "const inner = (a) => a;",
     "const a = {\n  a: '}',\n  b: '{',\n};",
     "const inner = (a) => {\n  return a;\n};",
     "const inner =\n  (a) => {\n    return a;\n  };",
@@ -95,6 +96,14 @@ def test_go(outline_of_all):
     assert outline == outline_of_all(text, "go")
     names = [name for item in outline.definitions for name in item.names]
     assert names == ["Run", "Two", "inner", "Last"]
+
+
+@pytest.mark.parametrize(("start", "end"), [("`", "`"), ("/*", "*/")])
+def test_what_spans_two_blocks_is_no_definition(start, end, outline_of_all):
+    text = f"if (a) {{\n  b = 1 + {start}\n}}\nconst inner = () => {{\n  {end} + 2;\n}}\n"
+    outline = grammars.outline_of(text, "javascript")
+    assert outline == outline_of_all(text, "javascript")
+    assert [item.start for item in outline.definitions] == [1]
 
 
 def test_a_text_whose_rest_does_not_parse_is_read_whole():
