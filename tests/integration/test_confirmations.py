@@ -119,6 +119,7 @@ def test_a_finding_that_became_hidden_leaves_no_fingerprint(workflow: WorkflowHa
 def test_a_confirmation_of_a_pull_request_is_taken_over_by_the_branch(
     workflow: WorkflowHarness,
 ) -> None:
+    workflow.sandbox.github.add_user("guest")
     pull = PullRequestHarness.open(workflow, {"app.js": WORSE})
     pull.run()
     pull.run()
