@@ -39,7 +39,8 @@ def _verification_of(status: FindingStatus, policy: FindingPolicy) -> Verificati
     waits = Verification.UNCONFIRMED in before
     if decided := [x for x in before if x not in (None, Verification.UNCONFIRMED)]:
         return decided[0]
-    is_due = (status.finding is not None or waits) and _can_be_verified(tracked, policy)
+    is_reported = status.finding is not None and not status.finding.raw.is_computed
+    is_due = (is_reported or waits) and _can_be_verified(tracked, policy)
     return Verification.UNCONFIRMED if is_due else None
 
 

@@ -97,7 +97,7 @@ def can_be_muted(severity: Severity, *, security: bool) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawFinding:
-    """A finding as parsed from a model's answer, not yet checked against the file."""
+    """A finding as a model's answer, or a check without it, reports it, not yet located."""
 
     rule: str
     """Kebab-case slug, e.g. `sql-injection`."""
@@ -121,6 +121,8 @@ class RawFinding:
     """Whether its category needs no evidence; it is then anchored at line 1."""
     security: bool = False
     """Whether its category is about security; such findings are hidden on public repositories."""
+    is_computed: bool = False
+    """Whether it was found without the model; it is then not verified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

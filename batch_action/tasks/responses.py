@@ -133,6 +133,7 @@ class BaseFinding(ResponseModel):
             cwe=_normalize_cwe(getattr(self, "cwe", None)),
             whole_file=category in whole_file,
             security=category in security or self.security,
+            is_computed=False,
         )
 
 

@@ -209,3 +209,12 @@ def test_a_pull_request_cannot_change_the_policy_it_is_reviewed_by(
     )
     assert "The license header is missing" in comments
     assert "category contradicting-header" in comments
+
+
+def test_what_is_found_without_the_model_is_not_verified(licensed: WorkflowHarness) -> None:
+    workflow = licensed
+    workflow.commit({CONFIG: f"{DENYING}verify: high\n"})
+    workflow.commit({"src/gpl.ts": f"// SPDX-License-Identifier: GPL-3.0-only\n{CODE}"})
+    body = issue_after_run(workflow)
+    assert "which is denied here" in body
+    assert "unconfirmed" not in body

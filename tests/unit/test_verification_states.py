@@ -28,6 +28,13 @@ def policy(verify: str | None = "high", hides: bool = False, **known) -> Finding
     )
 
 
+def test_what_was_found_without_the_model_is_not_verified() -> None:
+    status = finding_status(1, FindingState.NEW)
+    assert status.finding
+    computed = replace(status.finding, raw=replace(status.finding.raw, is_computed=True))
+    assert verification.apply(replace(status, finding=computed), policy()).tracked == status.tracked
+
+
 def came_in(result: Verification) -> dict[str, VerificationResult]:
     return {NAME: VerificationResult(fingerprint=NAME, result=result, reason="Because")}
 

@@ -233,6 +233,7 @@ def _missing_header(header: Header, licensing: LicensePolicy) -> RawFinding:
         explanation=f"The file alone does not show which license it is under.{requirement}",
         remediation=f"Put the header at the beginning of the file{example}.",
         whole_file=True,
+        is_computed=True,
     )
 
 
@@ -260,6 +261,7 @@ def _contradicting_header(
         remediation="Correct the header if it is wrong. If the code comes from elsewhere, keep its "
         "notice, and add its license to `allowed-licenses` or remove the code.",
         whole_file=True,
+        is_computed=True,
     )
 
 
@@ -277,6 +279,7 @@ def _unknown_license(number: int, line: str, names: Sequence[str]) -> RawFinding
         "No tool can tell what it permits.",
         remediation="Write the identifier as on the SPDX list, or `LicenseRef-…` for a license of "
         "your own.",
+        is_computed=True,
     )
 
 
@@ -294,6 +297,7 @@ def _denied_license(
         title=f"The header names {_shorten(names[0])}, which is denied here",
         explanation=f"`denied-licenses` forbids code under {_join_names(names)}.",
         remediation="Remove the code, or ask its owner for another license.",
+        is_computed=True,
     )
 
 
