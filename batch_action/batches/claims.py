@@ -39,7 +39,7 @@ def reported_claims(
             continue
         place = finding.reported
         for answer in by_file.get((place.path, place.blob), ()):
-            # What the license check itself finds is in no answer.
+            # Of several answers about a file one reports it.
             if finding.raw in answer.response.raw_findings:
                 due = VerificationDue(
                     fingerprint=name,
@@ -106,6 +106,8 @@ def _fetch(
     api, state = ctx.require_anthropic(), None
     if ctx.now() - sent.created_at < RETENTION:
         state = api.retrieve(sent.batch)
+        if state is None:
+            raise AnthropicError("Anthropic does not know this batch with this key.")
     if state is None or state.archived_at is not None:
         ctx.warn(
             f"{plural(len(wanted), 'finding')} of batch {sent.batch} cannot be verified any more, "

@@ -178,6 +178,23 @@ def test_results_that_anthropic_has_deleted_leave_findings_undecided_and_are_nam
     assert "unconfirmed" not in verifying.public_text
 
 
+def test_findings_of_a_batch_that_this_key_does_not_know_wait(
+    verifying: WorkflowHarness,
+) -> None:
+    verifying.run("submit")
+    verifying.advance(HOUR)
+    verifying.run("collect")
+    key = verifying.key
+    verifying.inputs["anthropic_api_key"] = f"{key}--ws-other"
+    other = verifying.run("submit")
+    assert "does not know this batch" in other.summary
+    assert "cannot be verified any more" not in other.summary
+    assert results(verifying) == {Verification.UNCONFIRMED: 9}
+    verifying.inputs["anthropic_api_key"] = key
+    verifying.run("submit")
+    assert len(verifications(verifying)) == 3
+
+
 class TestDeletedBatches:
     def test_a_batch_is_kept_until_its_claims_have_a_result(
         self, verifying: WorkflowHarness
