@@ -333,10 +333,11 @@ def delete_batches(ctx: RunContext, session: LedgerSession, saved: Iterable[Fact
         return
     view = session.view
     attempts, since = ctx.settings.max_attempts, ctx.now() - RETENTION
-    kept = {due.batch for due in recorded.needed(view)}
+    needed = recorded.needed(view) if ctx.settings.verify != "off" else ()
+    kept = {due.batch for due in needed}
     kept |= explanations.needed_batches(view, attempts)
     collected = {fact.batch for fact in saved if isinstance(fact, Collected)}
-    postponed = recorded.deletable(view) | explanations.deletable(view, attempts, since)
+    postponed = recorded.kept_batches(view) | explanations.deletable(view, attempts, since)
     for batch in sorted((collected | postponed) - kept):
         if not is_batch_id(batch):
             continue

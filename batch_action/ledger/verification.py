@@ -66,12 +66,11 @@ def waiting(view: LedgerView) -> tuple[VerificationDue, ...]:
     return tuple(due for due in needed(view) if due.fingerprint not in asked)
 
 
-def deletable(view: LedgerView) -> frozenset[str]:
-    """Return the collected batches that were not deleted because their findings were needed."""
+def kept_batches(view: LedgerView) -> frozenset[str]:
+    """Return the collected batches that may have been kept for their findings, needed or not."""
     reported = {fact.batch for fact in view.facts(VerificationDue)}
     collected = {fact.batch for fact in view.facts(Collected)}
-    kept = {due.batch for due in needed(view)} | {fact.batch for fact in view.facts(Deleted)}
-    return frozenset(reported & collected - kept)
+    return frozenset(reported & collected - {fact.batch for fact in view.facts(Deleted)})
 
 
 def is_deleted(view: LedgerView, batch: str) -> bool:

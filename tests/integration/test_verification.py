@@ -225,6 +225,18 @@ class TestDeletedBatches:
         assert not verifying.batches
         assert "cannot be verified" not in gone.summary + verifying.run("submit").summary
 
+    def test_findings_that_are_not_verified_any_more_keep_no_batch(
+        self, verifying: WorkflowHarness
+    ) -> None:
+        verifying.environ["BATCH_ACTION_DELETE_BATCHES"] = "true"
+        verifying.run("submit")
+        verifying.advance(HOUR)
+        verifying.run("collect")
+        assert len(verifying.batches) == 1
+        verifying.commit({CONFIG: "verify: off\n"})
+        verifying.run("collect")
+        assert not verifying.batches
+
 
 def test_hidden_security_findings_leave_no_trace(workflow: WorkflowHarness) -> None:
     """A fingerprint would give away the code: nothing of them is in a ledger."""
