@@ -194,7 +194,7 @@ class _Compaction:
 
     def _is_kept(self, subject: Subject, key: RequestKey) -> bool:
         if key.purpose != "review":
-            # They are few: until there is a result, their failures are attempts.
+            # They are few, and their failures count as attempts.
             return True
         return subject not in self._ended_pulls and (
             key.blob in self._kept_blobs.get((subject, key.path), ())

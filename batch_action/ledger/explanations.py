@@ -1,7 +1,7 @@
 """Queries on a ledger about explanations: which requests wait, and which end without one."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import chain
 
@@ -35,10 +35,28 @@ def subjects_of(key: RequestKey) -> Iterator[Subject]:
 
 
 def open_requests(view: LedgerView) -> dict[Subject, ExplanationRequested]:
-    """Return the requests of people that were not answered, the first one of each subject."""
-    answered = set(map(subject_of, view.facts(Explained)))
+    """Return the requests of people that were not answered, the first one of each subject.
+
+    That there were no results answers only those who had asked by then: a later review has some.
+    """
+    told = view.facts(Explained)
+    answered = {subject_of(x) for x in told if x.result is not ExplanationResult.UNAVAILABLE}
+    until = _latest(x for x in told if x.result is ExplanationResult.UNAVAILABLE)
     facts = sorted(view.facts(ExplanationRequested), key=lambda x: (x.at, x.source), reverse=True)
-    return {subject_of(fact): fact for fact in facts if subject_of(fact) not in answered}
+    return {
+        subject_of(fact): fact
+        for fact in facts
+        if subject_of(fact) not in answered and not _is_until(fact, until)
+    }
+
+
+def _latest(facts: Iterable[Unexplainable | Explained]) -> dict[Subject, datetime]:
+    return {subject_of(fact): fact.at for fact in sorted(facts, key=lambda x: x.at)}
+
+
+def _is_until(fact: ExplanationRequested, moments: Mapping[Subject, datetime]) -> bool:
+    moment = moments.get(subject_of(fact))
+    return moment is not None and fact.at <= moment
 
 
 def waiting(view: LedgerView, max_attempts: int) -> tuple[ExplanationRequested, ...]:
@@ -61,11 +79,14 @@ def ended_without(view: LedgerView, max_attempts: int) -> dict[Subject, Explanat
             if failed.kind not in UNCOUNTED_FAILURES:
                 attempts[subject] += 1
     failures = canceled | {subject for subject, n in attempts.items() if n >= max_attempts}
-    gone = set(map(subject_of, view.facts(Unexplainable)))
-    results = dict.fromkeys(failures, ExplanationResult.FAILED) | dict.fromkeys(
-        gone, ExplanationResult.UNAVAILABLE
-    )
-    return {subject: results[subject] for subject in open_requests(view) if subject in results}
+    gone = _latest(view.facts(Unexplainable))
+    results: dict[Subject, ExplanationResult] = {}
+    for subject, fact in open_requests(view).items():
+        if _is_until(fact, gone):
+            results[subject] = ExplanationResult.UNAVAILABLE
+        elif subject in failures:
+            results[subject] = ExplanationResult.FAILED
+    return results
 
 
 def needed_batches(view: LedgerView, max_attempts: int) -> frozenset[str]:

@@ -129,6 +129,26 @@ def test_without_results_the_reply_says_so(workflow: WorkflowHarness, how: str) 
     assert answers(workflow) == []
 
 
+def test_after_another_review_a_finding_without_results_is_explained(
+    workflow: WorkflowHarness,
+) -> None:
+    workflow.environ["BATCH_ACTION_DELETE_BATCHES"] = "true"
+    ids = reported(workflow)
+    workflow.comment(f"/batch explain {ids['eval'][:8]}")
+    for _ in range(3):
+        run(workflow)
+    workflow.environ["BATCH_ACTION_DELETE_BATCHES"] = "false"
+    workflow.comment(f"/batch recheck {ids['eval'][:8]}")
+    for _ in range(2):
+        run(workflow)
+    workflow.comment(f"/batch explain {ids['eval'][:8]}")
+    for _ in range(3):
+        run(workflow)
+    first, second = answers(workflow)
+    assert "cannot be explained" in first
+    assert "explained** · " in second
+
+
 def test_a_batch_is_deleted_when_its_findings_are_explained(workflow: WorkflowHarness) -> None:
     workflow.environ["BATCH_ACTION_DELETE_BATCHES"] = "true"
     ids = reported(workflow)

@@ -125,6 +125,7 @@ DONE = Explained(
     result=ExplanationResult.ANSWERED,
     at=hours(3),
 )
+TOLD = DONE.model_copy(update={"result": ExplanationResult.UNAVAILABLE})
 FAILED, UNAVAILABLE = ExplanationResult.FAILED, ExplanationResult.UNAVAILABLE
 
 
@@ -160,6 +161,9 @@ FAILED, UNAVAILABLE = ExplanationResult.FAILED, ExplanationResult.UNAVAILABLE
             id="canceled-by-a-person",
         ),
         pytest.param([request(), GONE], 0, [UNAVAILABLE], id="no-results"),
+        pytest.param([request(), GONE, TOLD], 0, [], id="no-results-told"),
+        pytest.param([request(), request(3, "b"), GONE, TOLD], 0, [], id="no-results-told-to-two"),
+        pytest.param([request(), request(4, "b"), GONE, TOLD], 1, [], id="asked-after-that"),
         pytest.param([request(), *sent(2), DONE], 0, [], id="answered"),
         pytest.param([request(), request(9, "later"), DONE], 0, [], id="asked-again-later"),
         pytest.param([request(), GONE, DONE], 0, [], id="told"),
