@@ -216,8 +216,10 @@ def _fill_budget(
         used += cost or 0.0 if is_fitting else 0.0
         return is_fitting
 
-    about = [request for request in request_set.about_findings if fits((request,))]
-    unasked = [request for request in request_set.about_findings if request not in about]
+    about: list[Request] = []
+    unasked: list[Request] = []
+    for request in request_set.about_findings:
+        (about if fits((request,)) else unasked).append(request)
     reviews: list[Request] = []
     backlog: list[SelectedFile] = []
     for file in request_set.selection.files:
