@@ -165,7 +165,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingClaim:
-    """A finding that is to be verified, as its review worded it."""
+    """A finding that is to be verified or explained, as its review worded it."""
 
     fingerprint: str
     anchor: Anchor

@@ -126,9 +126,11 @@ def _accumulate(
     now = ctx.now()
     waiting = view.unreviewed_files(ctx.scope)
     since = [waiting[path].since for path in request_set.requests if path in waiting]
-    reported = {due.batch for due in verification.waiting(view)}
+    asked = {name for r in request_set.about_findings for name in r.request_key.findings}
+    reported = {due.batch for due in verification.waiting(view) if due.fingerprint in asked}
     since += [fact.at for fact in view.facts(Collected) if fact.batch in reported]
-    since += [fact.at for fact in explanations.waiting(view, ctx.settings.max_attempts)]
+    to_explain = explanations.waiting(view, ctx.settings.max_attempts)
+    since += [fact.at for fact in to_explain if fact.fingerprint in asked]
     oldest = min(since, default=now)
     until = oldest + timedelta(days=ctx.settings.max_wait_days)
     if now >= until:

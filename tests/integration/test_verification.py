@@ -195,6 +195,20 @@ def test_findings_of_a_batch_that_this_key_does_not_know_wait(
     assert len(verifications(verifying)) == 3
 
 
+def test_findings_that_are_not_verified_any_more_send_no_small_workload(
+    verifying: WorkflowHarness,
+) -> None:
+    verifying.run("submit")
+    verifying.advance(HOUR)
+    verifying.run("collect")
+    verifying.advance(3 * 24 * HOUR)
+    small = "small-workload: accumulate\nmin-requests: 5\nmax-wait-days: 2\n"
+    verifying.commit({CONFIG: f"verify: off\n{small}", "d.js": LINES})
+    before = len(verifying.batches)
+    verifying.run("submit")
+    assert len(verifying.batches) == before
+
+
 class TestDeletedBatches:
     def test_a_batch_is_kept_until_its_claims_have_a_result(
         self, verifying: WorkflowHarness
