@@ -41,9 +41,9 @@ def _result(
     fingerprint: str, answers: Sequence[CheckedClaim], source: SourceText, code: Sequence[str]
 ) -> VerificationResult:
     undecided = VerificationResult(fingerprint=fingerprint, result=Verification.UNDECIDED)
-    if len({answer.verdict for answer in answers}) != 1:
+    if len({answer.result for answer in answers}) != 1:
         return undecided
-    match answers[0].verdict:
+    match answers[0].result:
         case ClaimResult.CONFIRMED:
             answer, result = answers[0], Verification.CONFIRMED
         case ClaimResult.UNDECIDED:

@@ -34,7 +34,7 @@ class CheckedClaim:
     """1-based, as in the request."""
     evidence: str
     reason: str
-    verdict: ClaimResult
+    result: ClaimResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

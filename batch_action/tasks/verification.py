@@ -30,7 +30,7 @@ class ClaimAnswer(ResponseModel):
             number=self.claim,
             evidence=shorten(self.evidence, MAX_CODE_CHARS),
             reason=shorten(self.reason, MAX_REASON_CHARS),
-            verdict=self.result,
+            result=self.result,
         )
 
 

@@ -82,9 +82,7 @@ def test_no_line_is_lost(text: str, language: str) -> None:
 
 
 def checked(number: int, result: str, evidence: str = "", reason: str = "Because.") -> CheckedClaim:
-    return CheckedClaim(
-        number=number, evidence=evidence, reason=reason, verdict=ClaimResult(result)
-    )
+    return CheckedClaim(number=number, evidence=evidence, reason=reason, result=ClaimResult(result))
 
 
 GUARD = "    if people == 0:\n        return 0"
@@ -142,7 +140,7 @@ def test_unreadable_answers(text: str) -> None:
 def test_an_answer_is_cut_to_what_a_destination_takes() -> None:
     answer = {"claim": 1, "evidence": "x" * 50_000, "reason": "y" * 50_000, "result": "REFUTED"}
     (claim,) = VERIFICATION.parse_answer(json.dumps({"claims": [answer]})).claims
-    assert claim.verdict is ClaimResult.REFUTED
+    assert claim.result is ClaimResult.REFUTED
     assert len(claim.evidence) <= 10_000
     assert len(claim.reason) <= 2_000
 
