@@ -40,8 +40,11 @@ def _verification_of(status: FindingStatus, policy: FindingPolicy) -> Verificati
     if decided := [x for x in before if x not in (None, Verification.UNCONFIRMED)]:
         return decided[0]
     is_reported = status.finding is not None and not status.finding.raw.is_computed
-    is_due = (is_reported or waits) and _can_be_verified(tracked, policy)
-    return Verification.UNCONFIRMED if is_due else None
+    if not (is_reported or waits) or not _can_be_verified(tracked, policy):
+        return None
+    # A lost ledger: nothing says any more what to ask about it.
+    is_lost = not is_reported and known.due is not None and tracked.fingerprint not in known.due
+    return Verification.UNDECIDED if is_lost else Verification.UNCONFIRMED
 
 
 def _can_be_verified(tracked: TrackedFinding, policy: FindingPolicy) -> bool:

@@ -38,6 +38,8 @@ class VerificationPolicy:
     """New findings at or over it are to be verified; None for `verify: off`."""
     recorded: Mapping[str, Verification] = field(default_factory=dict)
     """Fingerprint to what the ledger says, which has no wording."""
+    due: frozenset[str] | None = None
+    """The findings that the ledger knows to be verified; None while a batch may add some."""
     results: Mapping[str, VerificationResult] = field(default_factory=dict)
     """Fingerprint to the result that came in with this run, with its reason."""
 

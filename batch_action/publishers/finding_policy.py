@@ -67,6 +67,9 @@ def build(
         verification=VerificationPolicy(
             severity=_verified_severity(settings, ctx.task, ctx.run),
             recorded=recorded.results(view),
+            due=None
+            if view.pending_batches or view.open_intents
+            else frozenset(recorded.states(view)),
             results=verified or {},
         ),
         # A batch is published again only after a run that wrote somewhere died or failed.

@@ -209,6 +209,20 @@ def test_findings_that_are_not_verified_any_more_send_no_small_workload(
     assert len(verifying.batches) == before
 
 
+def test_without_their_ledger_findings_are_undecided(verifying: WorkflowHarness) -> None:
+    verifying.run("submit")
+    verifying.advance(HOUR)
+    verifying.run("collect")
+    verifying.github_repository.artifacts.clear()
+    assert "unconfirmed" in verifying.issue.body
+    verifying.commit({"d.js": "export const one = 1;\n"})
+    for _ in range(2):
+        verifying.run()
+        verifying.advance(HOUR)
+    assert "unconfirmed" not in verifying.issue.body
+    assert "undecided" in verifying.issue.body
+
+
 class TestDeletedBatches:
     def test_a_batch_is_kept_until_its_claims_have_a_result(
         self, verifying: WorkflowHarness

@@ -91,6 +91,10 @@ KNOWN = [
     ("switched off later", DISPUTED, {"verify": None}, DISPUTED),
     ("waiting in the ledger", None, {"recorded": {NAME: UNCONFIRMED}}, UNCONFIRMED),
     ("waiting in a ledger behind", DISPUTED, {"recorded": {NAME: UNCONFIRMED}}, DISPUTED),
+    ("due", UNCONFIRMED, {"due": frozenset({NAME}), "reported": False}, UNCONFIRMED),
+    ("a lost ledger, waiting", UNCONFIRMED, {"due": frozenset(), "reported": False}, UNDECIDED),
+    ("a lost ledger, reported", UNCONFIRMED, {"due": frozenset()}, UNCONFIRMED),
+    ("a lost ledger, a batch", UNCONFIRMED, {"due": None, "reported": False}, UNCONFIRMED),
     ("waiting, switched off", None, {"recorded": {NAME: UNCONFIRMED}, "verify": None}, None),
     ("about another finding", None, {"recorded": {"f" * 16: DISPUTED}}, UNCONFIRMED),
 ]
@@ -104,7 +108,10 @@ def test_which_result_counts(before, known, expected, actor) -> None:
     known = dict(known)
     if "results" in known:
         known["results"] = came_in(known["results"])
+    is_reported = known.pop("reported", True)
     status = finding_status(1, FindingState.OPEN, verification=before, confirmed_by=actor)
+    if not is_reported:
+        status = replace(status, finding=None)
     applied = verification.apply(status, policy(**known))
     assert applied.tracked.verification is (CONFIRMED if actor else expected)
     assert applied.verified == known.get("results", {}).get(NAME)
