@@ -49,7 +49,6 @@ def build_answers(
     ended = batch_results.ended
     newest = ended[-1].intended.head if ended else next(iter(view.recorded_heads()), "")
     by_file = _available_answers(ctx.git, batch_results.answers, ctx.warn)
-    commits = {file: answers[-1].pending.intended.head for file, answers in by_file.items()}
     heads = frozenset(pending.intended.head for pending in ended)
     changes = _ReviewedChanges(ctx.git, view, heads, ctx.run)
     findings: list[Finding] = []
@@ -57,7 +56,8 @@ def build_answers(
     with OpenObjects(ctx.git.runner) as objects:
         checker, validator = _license_checker(ctx, objects), _draft_validator(ctx, objects)
         for (path, blob), text in _reviewed_texts(ctx.git, by_file, ctx.task):
-            answers, commit = by_file[path, blob], commits[path, blob]
+            answers = by_file[path, blob]
+            commit = answers[-1].pending.intended.head
             reports = [answer.response.raw_findings for answer in answers]
             anchored, not_tracked = anchor_all(
                 [*reports, checker.raw_findings(path, text, commit) if checker else ()],
@@ -77,8 +77,8 @@ def build_answers(
                 GeneratedSource(path=path, blob=blob, commit=commit, text=text, drafts=drafts)
             )
     reviewed = tuple(
-        ReviewedFile(path=path, blob=blob, commit=commits[path, blob])
-        for path, blob in by_file
+        ReviewedFile(path=path, blob=blob, commit=answers[-1].pending.intended.head)
+        for (path, blob), answers in by_file.items()
         if (path, blob) in view.reviewed_files
     )
     return BatchAnswers(

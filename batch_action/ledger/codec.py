@@ -12,8 +12,9 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from batch_action.models.ledger import SCHEMA, Ledger
 
@@ -118,7 +119,10 @@ def _json_pieces(ledger: Ledger) -> Iterator[bytes]:
     rest = ledger.model_dump_json(exclude_none=True, exclude={"facts"})
     yield f'{rest.removesuffix("}")},"facts":['.encode()
     for number, fact in enumerate(ledger.facts):
-        yield f"{',' if number else ''}{fact.model_dump_json(exclude_none=True)}".encode()
+        if number:
+            yield b","
+        # Not `model_dump_json`: what that returns would be encoded, into a second copy of a list.
+        yield TypeAdapter(type(fact)).dump_json(fact, exclude_none=True)
     yield b"]}"
 
 
@@ -164,11 +168,25 @@ def _parse(data: bytes) -> object:
     pydantic's own parser would leave its memory to nobody: some 1,000 bytes a request.
     """
     text = data.decode()
-    values: object = json.loads(text)
+    values: object = json.loads(text, object_hook=_StringSharer().share)
     if "\\ud" in text or "\\uD" in text:
         # A lone surrogate, which no destination could encode.
         json.dumps(values, ensure_ascii=False).encode()
     return values
+
+
+class _StringSharer:
+    """Makes equal strings one: a file's path and blobs are in its selection and its requests."""
+
+    def __init__(self) -> None:
+        self._strings: dict[str, str] = {}
+
+    def share(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return *values* with the strings that came before."""
+        for name, value in values.items():
+            if type(value) is str:
+                values[name] = self._strings.setdefault(value, value)
+        return values
 
 
 def _refusal(values: object, error: ValidationError) -> RefusedLedgerError:

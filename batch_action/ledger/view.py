@@ -441,9 +441,9 @@ class LedgerView:
         Files that were given up are among them: another model or prompt makes new requests for
         them.
         """
-        done = self.reviewed_files | self.in_flight_files | self.withdrawn_files
+        done = self.reviewed_files, self.in_flight_files, self.withdrawn_files
         newest = self.newest_files(scope).items()
-        return {path: file for path, file in newest if (path, file.blob) not in done}
+        return {p: file for p, file in newest if not any((p, file.blob) in x for x in done)}
 
     def first_bases(self, scope: str | None = None) -> dict[str, str | None]:
         """Return by path what each unreviewed file was compared with when it was selected first."""

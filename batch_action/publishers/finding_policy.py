@@ -97,10 +97,11 @@ def _satisfied_headers(ctx: RunContext, states: PublishedStates, commit: str) ->
 
 def _list_excluded_paths(view: LedgerView, max_attempts: int) -> dict[str, str]:
     """Return why paths are not reviewed any more; their findings stay open, with the reason."""
-    newest = view.newest_files()
+    files = view.given_up_files(max_attempts)
+    newest = view.newest_files() if files else {}
     given_up = {
         path: "given up"
-        for path, blob in view.given_up_files(max_attempts)
+        for path, blob in files
         if path in newest and newest[path].blob == blob
     }
     return dict.fromkeys(view.excluded_paths, "file excluded") | given_up

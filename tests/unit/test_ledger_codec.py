@@ -70,6 +70,14 @@ class TestRoundTrip:
         again = original.model_validate_json(original.model_dump_json())
         assert encode(original, SECRET) == encode(again, SECRET)
 
+    def test_equal_strings_of_several_entries_are_one_string_in_memory(self):
+        entry = FileEntry(path="src/a.py", blob=sha("a"))
+        heads = [Selected(head=sha(x), branch="m", at=hours(1), files=(entry,)) for x in "xyz"]
+        files = [fact.files[0] for fact in decoded(encode(ledger(*heads), None)).facts]
+        assert len(files) == 3
+        assert len({id(file.path) for file in files}) == 1
+        assert len({id(file.blob) for file in files}) == 1
+
     def test_a_secret_that_was_changed_is_still_accepted_as_the_previous_one(self):
         data = encode(KNOWN, "old")
         assert decoded(data, "new", "old") == KNOWN

@@ -250,7 +250,7 @@ class GitRepo:
             ConfigError: an object of either side is missing.
         """
         if base is None:
-            return self._tree(head, ChangeType.ADDED)
+            return list(self._tree(head, ChangeType.ADDED))
         if not self.has_commit(base):
             raise ConfigError(
                 f"The base commit {base[:12]} is not in this clone: cut off, or rewritten.",
@@ -273,18 +273,17 @@ class GitRepo:
 
     def tree(self, commit: str) -> list[FileChange]:
         """Return every entry of a commit's tree, as unchanged."""
-        return self._tree(commit, ChangeType.UNCHANGED)
+        return list(self._tree(commit, ChangeType.UNCHANGED))
 
-    def _tree(self, commit: str, status: ChangeType) -> list[FileChange]:
-        out = self.runner.output("ls-tree", "-r", "-z", "--full-tree", commit)
-        return list(parse_tree(out, status))
+    def _tree(self, commit: str, status: ChangeType) -> Iterator[FileChange]:
+        return parse_tree(self.runner.output("ls-tree", "-r", "-z", "--full-tree", commit), status)
 
     def tree_blobs(self, commit: str, paths: Collection[str]) -> dict[str, str]:
         """Return the blob of each path that is a file of the commit, not a link or submodule."""
         wanted = set(paths)
         return {
             entry.path: entry.blob
-            for entry in (self.tree(commit) if wanted else ())
+            for entry in (self._tree(commit, ChangeType.UNCHANGED) if wanted else ())
             if entry.path in wanted and entry.mode in REGULAR_FILE_MODES
         }
 
