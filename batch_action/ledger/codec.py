@@ -25,6 +25,8 @@ MAX_UNZIPPED_BYTES = 256 * 1024 * 1024
 MAX_REASON_CHARS = 200
 COMPRESSION_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 """The others have no size limit while unpacking, or need an optional module of Python."""
+SHARED_FIELDS = frozenset({"path", "blob", "old_blob"})
+"""Fields with values that several entries of a ledger have."""
 ENTRY_DATE = (2026, 1, 1, 0, 0, 0)
 """Constant, so that equal facts have equal bytes."""
 
@@ -89,6 +91,24 @@ def decode(data: bytes, *, repository: str, task: str, secrets: Sequence[str]) -
     Raises RefusedLedgerError: the zip or the JSON is invalid or too large, the ledger belongs to
     another repository or task, or there are *secrets* and the signature matches none of them.
     """
+    try:
+        values = _parse(_read_text(data, secrets))
+    except (ValueError, RecursionError):
+        raise RefusedLedgerError("it is not a JSON object") from None
+    try:
+        ledger = Ledger.model_validate(values)
+    except ValidationError as error:
+        raise _refusal(values, error) from None
+    if (ledger.repository, ledger.task) != (repository, task):
+        raise RefusedLedgerError("it belongs to another repository or task")
+    return ledger
+
+
+def _read_text(data: bytes, secrets: Sequence[str]) -> str:
+    """Return the JSON of the ledger in a zip, if a secret has signed it or there is none.
+
+    Raises RefusedLedgerError; UnicodeDecodeError: it is not UTF-8.
+    """
     entries = _read_entries(data)
     text = entries.get(LEDGER_ENTRY)
     if text is None:
@@ -101,17 +121,7 @@ def decode(data: bytes, *, repository: str, task: str, secrets: Sequence[str]) -
             "its signature does not match `state-secret`",
             "set `state-secret-previous` to accept what an earlier secret has signed",
         )
-    try:
-        values = _parse(text)
-    except (ValueError, RecursionError):
-        raise RefusedLedgerError("it is not a JSON object") from None
-    try:
-        ledger = Ledger.model_validate(values)
-    except ValidationError as error:
-        raise _refusal(values, error) from None
-    if (ledger.repository, ledger.task) != (repository, task):
-        raise RefusedLedgerError("it belongs to another repository or task")
-    return ledger
+    return text.decode()
 
 
 def _json_pieces(ledger: Ledger) -> Iterator[bytes]:
@@ -162,12 +172,11 @@ def _read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     return data
 
 
-def _parse(data: bytes) -> object:
-    """Parse JSON in UTF-8. Raises ValueError or RecursionError: it is none.
+def _parse(text: str) -> object:
+    """Parse JSON. Raises ValueError or RecursionError: it is none.
 
     pydantic's own parser would leave its memory to nobody: some 1,000 bytes a request.
     """
-    text = data.decode()
     values: object = json.loads(text, object_hook=_StringSharer().share)
     if "\\ud" in text or "\\uD" in text:
         # A lone surrogate, which no destination could encode.
@@ -176,15 +185,15 @@ def _parse(data: bytes) -> object:
 
 
 class _StringSharer:
-    """Makes equal strings one: a file's path and blobs are in its selection and its requests."""
+    """Makes equal paths and blobs one string: those of a selected file are in its requests too."""
 
     def __init__(self) -> None:
         self._strings: dict[str, str] = {}
 
     def share(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return *values* with the strings that came before."""
-        for name, value in values.items():
-            if type(value) is str:
+        for name in SHARED_FIELDS & values.keys():
+            if isinstance(value := values[name], str):
                 values[name] = self._strings.setdefault(value, value)
         return values
 

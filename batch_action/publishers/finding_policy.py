@@ -100,9 +100,7 @@ def _list_excluded_paths(view: LedgerView, max_attempts: int) -> dict[str, str]:
     files = view.given_up_files(max_attempts)
     newest = view.newest_files() if files else {}
     given_up = {
-        path: "given up"
-        for path, blob in files
-        if path in newest and newest[path].blob == blob
+        path: "given up" for path, blob in files if path in newest and newest[path].blob == blob
     }
     return dict.fromkeys(view.excluded_paths, "file excluded") | given_up
 

@@ -327,20 +327,27 @@ VERDICT_LABELS = {
 
 def format_table(head: Sequence[str], rows: Iterable[Sequence[str]], max_bytes: int) -> str:
     """Format a table of at most *max_bytes*, and count the missing rows; empty without rows."""
-    lines: list[str] = []
+    return "\n".join(table_lines(head, rows, max_bytes))
+
+
+def table_lines(
+    head: Sequence[str], rows: Iterable[Sequence[str]], max_bytes: int
+) -> Iterator[str]:
+    """Yield the lines of such a table."""
     missing = 0
-    for row in rows:
+    for number, row in enumerate(rows):
+        if number == 0:
+            yield f"| {' | '.join(head)} |"
+            yield "|---" * len(head) + "|"
         line = "" if max_bytes < 0 else f"| {' | '.join(map(breakable, row))} |"
         max_bytes -= len(line.encode()) + 1
         if max_bytes < 0:
             missing += 1
         else:
-            lines.append(line)
-    if not lines and not missing:
-        return ""
+            yield line
     if missing:
-        lines += ["", f"… and {plural(missing, 'more row')}."]
-    return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *lines])
+        yield ""
+        yield f"… and {plural(missing, 'more row')}."
 
 
 def format_findings(
@@ -357,11 +364,16 @@ def format_findings(
 
 def format_file_statuses(statuses: FileStatuses, max_bytes: int) -> str:
     """Format every file with its status; files that were not reviewed come first."""
+    return "\n".join(file_status_lines(statuses, max_bytes))
+
+
+def file_status_lines(statuses: FileStatuses, max_bytes: int) -> Iterator[str]:
+    """Yield the lines of this table: there may be tens of thousands of files."""
     order = sorted(statuses.entries, key=lambda entry: entry.status is FileStatus.REVIEWED)
     rows = (
         (_format_path(e.path), e.status.value, markdown(e.reason, MAX_CELL_CHARS)) for e in order
     )
-    return format_table(("File", "Status", "Reason"), rows, max_bytes)
+    return table_lines(("File", "Status", "Reason"), rows, max_bytes)
 
 
 def format_file_verdicts(report: RunReport, max_bytes: int) -> str:
@@ -443,6 +455,6 @@ def describe_run(published: PublishResult, max_bytes: int) -> dict[str, object]:
         "cost": format_cost(report.spending) if report.spending else "",
         "savings": format_savings_table(report.spending.savings) if report.spending else "",
         "file_statuses": format_file_counts(report.file_statuses),
-        "entries": format_file_statuses(report.file_statuses, max_bytes),
+        "entries": file_status_lines(report.file_statuses, max_bytes),
         "skipped": format_skipped(report.file_statuses),
     }
