@@ -360,8 +360,8 @@ class CodePositions:
     commit: str
     """The newest known commit."""
     current_blobs: dict[str, str]
-    """Path to blob at `commit`, for every path of a tracked finding or a reviewed file; a missing
-    path was deleted."""
+    """Path to blob at `commit`, for every path of a tracked or reported finding; a missing path was
+    deleted."""
     renames: dict[str, str]
     """Old path to new path, since the tracked findings were anchored."""
     line_maps: dict[tuple[str, str], tuple[Hunk, ...]]

@@ -42,7 +42,9 @@ def resolve(
     """
     commit = newest_commit(answers.commit, head, repo)
     anchors = [t.anchor for t in tracked] + [f.anchor for f in answers.findings]
-    paths = {a.path for a in anchors} | {r.path for r in answers.reviewed}
+    # The other reviewed files have nothing to locate, and there may be tens of thousands of them.
+    moved = (path for r in answers.reviewed if r.old_path for path in (r.path, r.old_path))
+    paths = {a.path for a in anchors}.union(moved)
     if repo.has_commit(commit):
         current = repo.tree_blobs(commit, paths)
         renamed = _find_renames(anchors, answers.reviewed, current, commit, repo)
