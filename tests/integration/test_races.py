@@ -22,6 +22,7 @@ def finish(workflow: WorkflowHarness) -> int:
 
 @SETTINGS
 @example(modes=["collect", "collect"], before="collect", seed=1)
+@example(modes=["collect", "collect"], before="answer", seed=1)
 @given(modes=MODES, before=st.sampled_from(cells.SCENARIOS), seed=st.integers(0, 2**32))
 def test_any_interleaving_ends_in_order(
     shared_sandbox, small_ca_bundle, tmp_path_factory, modes, before, seed

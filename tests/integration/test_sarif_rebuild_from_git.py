@@ -184,6 +184,8 @@ def partial_finding(
             blob=blob,
             commit="0123456789ab",
             pre_existing=False,
+            verification=None,
+            confirmed_by="",
         ),
         path=path,
         category=category,

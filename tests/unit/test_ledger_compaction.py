@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from batch_action.ledger import pull_requests, spend, verification
 from batch_action.ledger.compaction import BLOBS_KEPT, MIN_AGE, compact
 from batch_action.ledger.view import LedgerView
+from batch_action.models.findings import Severity
 from batch_action.models.ledger import (
     Changed,
     Closed,
@@ -87,7 +88,9 @@ class Runs(ReplayedRuns):
             purpose="verification",
             findings=(fingerprint,),
         )
-        finding = FoundFinding(fingerprint=fingerprint, rule="a", category="bug", severity="high")
+        finding = FoundFinding(
+            fingerprint=fingerprint, rule="a", category="bug", severity=Severity.HIGH
+        )
         self.add(
             Changed(at=self.now(), run="1.1", found=(finding,)),
             VerificationDue(fingerprint=fingerprint, batch=f"r{batch}", request=key.id, number=0),

@@ -132,6 +132,23 @@ def notify(issues: "Issues", number: int, body: str) -> bool:
     return True
 
 
+def post_once(issues: "Issues", number: int, body: str) -> None:
+    """Add a comment that is known by its first line, if there is none of ours with that line.
+
+    Concurrent runs may both find none: of their comments the oldest stays.
+    """
+    first = body.partition("\n")[0]
+
+    def posted() -> list[IssueComment]:
+        own = (comment for comment in issues.comments(number) if comment.trusted)
+        same = (comment for comment in own if comment.body.partition("\n")[0].strip() == first)
+        return sorted(same, key=lambda comment: comment.id)
+
+    if not posted() and notify(issues, number, body):
+        for comment in posted()[1:]:
+            issues.delete_comment(comment.id)
+
+
 @checked
 class Issues:
     """One repository's issues; methods raise GitHubError as the client does."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from batch_action.clients.github.issues import Issues, notify
+from batch_action.clients.github.issues import Issues, notify, post_once
 from batch_action.context import RunContext
 from batch_action.errors import GitHubError
 from batch_action.models.findings import (
@@ -303,7 +303,7 @@ class IssuePublisher:
         own_texts = [comment.body for comment in self.current.comments if comment.trusted]
         explanations_due = explanations.due_in(number, report, reconciliation, own_texts)
         for text in (*self.commands.replies, *explanations_due):
-            notify(self.issues, number, text)
+            post_once(self.issues, number, text)
         result = self._update(self.current, reconciliation, report, result)
         for comment_id, content in self.commands.reactions:
             self.issues.react(comment_id, content)

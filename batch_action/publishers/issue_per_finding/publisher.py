@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from batch_action.clients.git import GitRepo
-from batch_action.clients.github.issues import Issues, notify
+from batch_action.clients.github.issues import Issues, post_once
 from batch_action.context import RunContext
 from batch_action.errors import GitHubError
 from batch_action.models.findings import (
@@ -211,13 +211,13 @@ class IssuePerFindingPublisher:
         self.actions = {}
         for number, commands in self.commands.items():
             for text in commands.replies:
-                notify(self.issues, number, text)
+                post_once(self.issues, number, text)
         existing = self.current.by_fingerprint
         numbers = {known.issue.number for known in existing.values()}
         for source, text in explanations.due(report, reconciliation):
             place = explanations.number_of(source)
             if place is not None and place in numbers:
-                self._comment_once(place, text)
+                post_once(self.issues, place, text)
         for status in statuses:
             if (issue := existing.get(status.tracked.fingerprint)) is not None:
                 reported = issue.reported_state if report.commands_only else None
@@ -245,12 +245,12 @@ class IssuePerFindingPublisher:
         tracked, issue = status.tracked, None
         if tracked.state in OPEN_STATES:
             if is_closed and self._should_reopen(known, status):
-                self._comment_once(number, render.render_reopened_comment(status, report))
+                post_once(self.issues, number, render.render_reopened_comment(status, report))
                 issue = self._record("reopened", self.issues.reopen(number))
         elif not is_closed and known.reported_state is not tracked.state:
             # An issue that a person reopened after this state was reported stays open.
             if tracked.state is FindingState.FIXED:
-                self._comment_once(number, render.render_fixed_comment(status, report))
+                post_once(self.issues, number, render.render_fixed_comment(status, report))
             is_dismissed = tracked.state is FindingState.DISMISSED
             reason = "not_planned" if is_dismissed else "completed"
             issue = self._record("closed", self.issues.close(number, reason))
@@ -272,12 +272,6 @@ class IssuePerFindingPublisher:
         if not is_closed_by_person(issue.issue, self.issues):
             return True
         return issue.issue.state_reason != "duplicate" and status.finding is not None
-
-    def _comment_once(self, number: int, text: str) -> None:
-        """Add a comment unless one with the same first line exists."""
-        texts = [c.body for c in self.issues.comments(number) if c.trusted]
-        if not user_commands.is_posted(text, texts):
-            notify(self.issues, number, text)
 
     def _open_issues(
         self, statuses: Sequence[FindingStatus], reconciliation: Reconciliation, report: RunReport
@@ -348,7 +342,7 @@ class IssuePerFindingPublisher:
 
     def _close_duplicates(self) -> None:
         for issue, first in self.current.duplicates:
-            self._comment_once(issue.number, f"Continued in #{first}.")
+            post_once(self.issues, issue.number, f"Continued in #{first}.")
             self._record("closed", self.issues.close(issue.number, "duplicate"))
 
     def _verify(self, number: int, status: FindingStatus) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from batch_action.clients.git import GitRepo
-from batch_action.clients.github.issues import Issues, notify
+from batch_action.clients.github.issues import Issues, post_once
 from batch_action.clients.github.pulls import PullRequests
 from batch_action.context import RunContext
 from batch_action.errors import GitHubError
@@ -101,7 +101,7 @@ class PullRequestPublisher:
         visible = reconciled.visible
         has_posted = self._post_review(visible, report)
         for body in self.commands.replies:
-            notify(self.issues, self.pull.number, body)
+            post_once(self.issues, self.pull.number, body)
         for thread, commands in self.thread_commands.items():
             for body in commands.replies:
                 self.pulls.reply(self.pull.number, thread, body)
@@ -242,7 +242,7 @@ class PullRequestPublisher:
             if user_commands.is_posted(text, own_texts):
                 continue
             if thread is None:
-                notify(self.issues, self.pull.number, text)
+                post_once(self.issues, self.pull.number, text)
             else:
                 self.pulls.reply(self.pull.number, thread, text)
 
