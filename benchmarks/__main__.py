@@ -27,7 +27,9 @@ def rows(names: Sequence[str], *, quick: bool) -> Iterator[Row]:
     """Measure the rows of these modules."""
     for name in names:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        yield from importlib.import_module(f"benchmarks.{name}").rows(quick=quick)
+        for row in importlib.import_module(f"benchmarks.{name}").rows(quick=quick):
+            print(f"  {row.name}: {row.value:.1f}", file=sys.stderr, flush=True)
+            yield row
 
 
 def heading() -> str:

@@ -44,24 +44,25 @@ def rows(*, quick: bool = False) -> list[Row]:
 
 
 def add_callers(folder: Path, names: list[str]) -> None:
-    """Commit a file for each name that calls it."""
+    """Commit a file for each name that calls it, before all others: output of git is limited."""
     stream = "commit refs/heads/main\ncommitter Ada <ada@example.org> 1796000002 +0000\ndata 0\n"
     stream += "from refs/heads/main^0\n"
     for number, name in enumerate(names):
         text = f"def use_{number}(item):\n    return {name}(item)\n"
-        stream += f"M 100644 inline uses/use_{number}.py\ndata {len(text)}\n{text}\n"
+        stream += f"M 100644 inline callers/use_{number}.py\ndata {len(text)}\n{text}\n"
     command = ["git", "-C", folder, "fast-import", "--quiet"]
     subprocess.run(command, input=stream.encode(), check=True)
 
 
 def read(git: GitRepo, count: int) -> tuple[RelatedCode, list[SourceFile]]:
-    """Read the first *count* files that the second commit changed."""
+    """Read the first *count* files that the second commit changed, without the callers."""
     head = git.resolve("main")
     base = git.ancestors(head, 3)[-1]
     options = SelectionOptions(rules=PathRules(), max_file_bytes=1_000_000, attributes_from=head)
     candidates = find_candidates(git, head, base, options, backlog={})
     chunks = read_files(git, candidates, lambda _done, _total: None)
-    files = (file for file in chain.from_iterable(chunks) if isinstance(file, SourceFile))
+    sources = (file for file in chain.from_iterable(chunks) if isinstance(file, SourceFile))
+    files = (file for file in sources if file.path.startswith("src/"))
     return RelatedCode(git, candidates), list(islice(files, count))
 
 
