@@ -17,7 +17,7 @@ from batch_action.selection.reader import SelectionOptions, find_candidates, rea
 from benchmarks import harness, repositories
 from benchmarks.harness import Row
 
-FILES, CHANGED_FILES = 2_000, 20
+FILES, CHANGED_FILES = 2_000, 6
 QUICK_FILES, QUICK_CHANGED_FILES = 40, 4
 BOUND = 3.0
 

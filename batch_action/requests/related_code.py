@@ -47,7 +47,7 @@ MAX_DEFINITION_LINES = 15
 MAX_LINE_CHARS = 200
 MIN_NAME_CHARS, MAX_NAME_CHARS = 3, 100
 MAX_OUTPUT_BYTES = 8_000_000
-"""What is read of git's answer about some files."""
+"""What is read of git's answer about some files; of very common names, later paths are not seen."""
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     language: family
