@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from batch_action.batches.results import BatchResults, RequestAnswer
 from batch_action.clients.git import GitRepo, OpenObjects
 from batch_action.clients.secret_triggers import is_configuration
-from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, full_history
 from batch_action.findings.anchoring import anchor_all
@@ -26,7 +25,7 @@ from batch_action.models.findings import (
 from batch_action.models.github_context import PullRequestRun, Run
 from batch_action.models.ledger import Selected
 from batch_action.selection.commit_range import fork_point
-from batch_action.selection.content import read_text
+from batch_action.selection.content import reviewed_text
 from batch_action.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -157,7 +156,7 @@ def _reviewed_texts(
     masked_as = {blob: path for path, blob in sorted(by_file, key=lambda f: is_configuration(f[0]))}
     contents = git.blobs([blob for _, blob in files])
     for file, (blob, data) in zip(files, contents, strict=True):
-        yield file, mask(read_text(data), masked_as[blob])[0]
+        yield file, reviewed_text(data, masked_as[blob])
 
 
 def _find_head(git: GitRepo, view: LedgerView, commit: str, paths: set[str]) -> str:

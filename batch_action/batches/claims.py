@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from batch_action.batches.results import RETENTION, BatchResults, RequestAnswer, is_batch_id
 from batch_action.clients.git import GitRepo
-from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError
 from batch_action.findings.anchoring import SourceText, find_quotation
@@ -19,7 +18,7 @@ from batch_action.models.findings import Anchor, FindingClaim, FindingStatus, Ra
 from batch_action.models.ledger import Intended, RequestKey, Sent
 from batch_action.models.verification import Verification, VerificationResult
 from batch_action.models.verification_facts import VerificationDue, Verified
-from batch_action.selection.content import read_text
+from batch_action.selection.content import reviewed_text
 from batch_action.tasks.task import Task, UnreadableAnswerError
 from batch_action.text import plural
 
@@ -140,7 +139,7 @@ def _anchor(git: GitRepo, key: RequestKey, commit: str, raw: RawFinding) -> Anch
     """Locate a finding again in the reviewed text, as the collect did that reported it."""
     first, last = (1, 1) if raw.whole_file else (raw.start_line, raw.end_line)
     for _, data in git.blobs([key.blob]) if not raw.whole_file else ():
-        source = SourceText(mask(read_text(data), key.path)[0])
+        source = SourceText(reviewed_text(data, key.path))
         if match := find_quotation(raw.evidence, source, (first, last)):
             first, last = match.first, match.last
     return Anchor(

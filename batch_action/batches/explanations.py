@@ -1,4 +1,4 @@
-"""The way of an explanation: from what a person asks for to a request, and to the reply."""
+"""What people ask to have explained: its wording in earlier results, and the replies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -7,7 +7,6 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from batch_action.batches.results import RETENTION, BatchResults, is_batch_id
-from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError
 from batch_action.findings.anchoring import SourceText, anchor_all, find_quotation
@@ -27,7 +26,7 @@ from batch_action.models.ledger import (
     Sent,
 )
 from batch_action.models.requests import Outcome, OutcomeKind
-from batch_action.selection.content import read_text
+from batch_action.selection.content import reviewed_text
 from batch_action.tasks.task import UnreadableAnswerError
 
 if TYPE_CHECKING:  # the SDK takes long to import
@@ -110,7 +109,7 @@ class _Reader:
     def text_of(self, path: str, blob: str) -> str | None:
         """Return a content as reviews are shown it; None when it is not in this clone."""
         contents = dict(self.ctx.git.blobs([blob])) if self.ctx.git.sizes([blob]) else {}
-        return mask(read_text(contents[blob]), path)[0] if contents else None
+        return reviewed_text(contents[blob], path) if contents else None
 
     def find_claim(
         self, view: LedgerView, fact: ExplanationRequested, text: str

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, get_args
 
 from batch_action.batches.submit import sent_fact
 from batch_action.clients.git import OpenObjects, versions
-from batch_action.clients.secrets import mask
 from batch_action.config.inputs import Effort
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
@@ -20,7 +19,7 @@ from batch_action.models.ledger import Intended, RequestKey, Sent
 from batch_action.models.requests import BatchState, Prices
 from batch_action.requests import packing
 from batch_action.requests.builder import request_key_of
-from batch_action.selection.content import parts_of, read_text
+from batch_action.selection.content import parts_of, reviewed_text
 from batch_action.selection.paths import language_of
 from batch_action.tasks.task import ContextNeeds
 
@@ -154,7 +153,7 @@ class _RequestFinder:
         """Return the request with this id about one of the files, whatever it was sent with."""
         for file in files:
             for _, data in self._objects.blobs([file.blob]):
-                parts = parts_of(mask(read_text(data), file.path)[0])
+                parts = parts_of(reviewed_text(data, file.path))
                 sets = list(self._context_files(file))
                 for variant, context_files, part in product(self._variants, sets, parts):
                     key = variant.request_key(self._ctx, file, part, context_files)

@@ -1,15 +1,14 @@
-"""The way of a claim: from what a collect reports to the next submit, and its result back."""
+"""Read the results of requests that verify findings."""
 
 from collections.abc import Iterable, Sequence
 
 from batch_action.clients.git import GitRepo
-from batch_action.clients.secrets import mask
 from batch_action.errors import ConfigError, full_history
 from batch_action.findings import claims
 from batch_action.models.ledger import RequestKey
 from batch_action.models.verification import CheckedClaim, Verification, VerificationResult
 from batch_action.models.verification_facts import Verified
-from batch_action.selection.content import read_text
+from batch_action.selection.content import reviewed_text
 from batch_action.selection.paths import language_of
 
 
@@ -29,7 +28,7 @@ def results_of(
         )
     results: list[VerificationResult] = []
     for key, checked in asked:
-        text = mask(read_text(texts.get(key.blob, b"")), key.path)[0]
+        text = reviewed_text(texts.get(key.blob, b""), key.path)
         language = language_of(key.path, text)
         results += claims.results_of(key.findings, checked, text, language)
     return tuple(results)

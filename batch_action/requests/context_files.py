@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from batch_action.clients.git import GitRepo
-from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.errors import advice
 from batch_action.models.files import (
@@ -18,7 +17,7 @@ from batch_action.models.files import (
     SkipReason,
     SourceFile,
 )
-from batch_action.selection.content import MAX_PART_CHARS, read_text
+from batch_action.selection.content import MAX_PART_CHARS, reviewed_text
 from batch_action.selection.reader import Candidates
 from batch_action.tasks.task import ContextNeeds, Task
 from batch_action.text import at_most
@@ -105,7 +104,7 @@ def _attach_old_versions(
     """Attach the version that each file is compared with, and the names of all changed files."""
     paths = {file.old_blob: file.path for file in files if file.old_blob}
     blobs = git.blobs(sorted(paths))
-    texts = {blob: mask(read_text(data), paths[blob])[0] for blob, data in blobs}
+    texts = {blob: reviewed_text(data, paths[blob]) for blob, data in blobs}
     for file in files:
         text, blob, reason, detail = texts.get(file.old_blob or ""), None, None, ""
         if text is None and file.status is ChangeType.MODIFIED and git.is_shallow():

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import FindingClaim
@@ -10,7 +9,7 @@ from batch_action.models.requests import Request
 from batch_action.requests import packing
 from batch_action.requests.request_file import RequestFile
 from batch_action.requests.verification import ClaimedFile, ClaimWriter
-from batch_action.selection.content import read_text
+from batch_action.selection.content import reviewed_text
 
 
 def build_requests(
@@ -36,7 +35,5 @@ def build_requests(
     for claim in claims:
         path, blob = claim.anchor.path, claim.anchor.blob
         ((_, data),) = ctx.git.blobs([blob])
-        requests.append(
-            writer.write(ClaimedFile(path, blob, mask(read_text(data), path)[0], (claim,)))
-        )
+        requests.append(writer.write(ClaimedFile(path, blob, reviewed_text(data, path), (claim,))))
     return [r for r in requests if r.size_bytes <= packing.MAX_REQUEST_BYTES]

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from batch_action.clients.git import GitRepo
-from batch_action.clients.secrets import mask
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.findings.anchoring import SourceText, find_quotation
@@ -16,7 +15,7 @@ from batch_action.models.ledger import RequestKey
 from batch_action.models.requests import Request, digest
 from batch_action.requests import packing, pricing, prompt
 from batch_action.requests.request_file import RequestFile
-from batch_action.selection.content import parts_of, read_text
+from batch_action.selection.content import parts_of, reviewed_text
 from batch_action.selection.paths import language_of
 from batch_action.syntax.neighborhoods import neighborhood
 from batch_action.tasks.registry import ABOUT_FINDINGS
@@ -55,7 +54,7 @@ def build_requests(
     for path, blob in files:
         if blob not in contents:
             continue
-        text = mask(read_text(contents[blob]), path)[0]
+        text = reviewed_text(contents[blob], path)
         located = _locate(by_file[path, blob], blob, SourceText(text))
         if located:
             requests.append(writer.write(ClaimedFile(path, blob, text, located)))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from batch_action.clients.secrets import mask
 from batch_action.models.files import FilePart, Hunk
 
 BINARY_SNIFF_BYTES = 8192
@@ -140,6 +141,11 @@ def read_text(data: bytes) -> str:
     text = cells_of(text) or text
     # The expression tries each character of each line: only where there is a long line at all.
     return _LONG_LINE.sub(_shorten, text) if has_long_line(text) else text
+
+
+def reviewed_text(data: bytes, path: str) -> str:
+    """Return the text of a file as requests show it: `read_text`, with its secrets masked."""
+    return mask(read_text(data), path)[0]
 
 
 def has_long_line(text: str) -> bool:

@@ -474,7 +474,7 @@ def _hunks_of(
     if not is_counted or normalize_line_ends(data) == normalize_line_ends(old_data):
         return (), ()
     hunks = tuple(place.hunk for place in file.places)
-    old_text = mask(content.read_text(old_data), path)[0] if hunks else ""
+    old_text = content.reviewed_text(old_data, path) if hunks else ""
     if language_of(path) == "jupyter":
         marked = content.mark_outputs(hunks, old_text, text)
         hunks = tuple(hunk for hunk in marked if not hunk.outputs_only)

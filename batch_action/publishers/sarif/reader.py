@@ -13,7 +13,6 @@ from urllib.parse import unquote
 from batch_action.clients.git import GitRepo
 from batch_action.clients.github.code_scanning import CodeScanning
 from batch_action.clients.github.issues import Issues
-from batch_action.clients.secrets import mask
 from batch_action.errors import ConfigError
 from batch_action.escape import plain
 from batch_action.findings.anchoring import SourceText
@@ -37,7 +36,7 @@ from batch_action.publishers.sarif.texts import (
     strip_footer,
     title_of,
 )
-from batch_action.selection.content import read_text
+from batch_action.selection.content import reviewed_text
 from batch_action.syntax.neighborhoods import CONTEXT_LINES, neighborhood
 from batch_action.tasks.task import Task
 
@@ -343,7 +342,7 @@ def rebuild_from_git(
     commits = {short: _full_commit_id(short, head, git) for short in short_commits}
     paths = {blobs[f.footer.blob]: f.path for f in partial if f.footer.blob in blobs}
     sources = {
-        blob: SourceText(mask(read_text(data), paths[blob])[0])
+        blob: SourceText(reviewed_text(data, paths[blob]))
         for blob, data in git.blobs(sorted(paths))
     }
     rebuilt = {}
