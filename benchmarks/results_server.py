@@ -48,7 +48,6 @@ def result_line(request: dict[str, Any], findings: int) -> str:
     # What the schema requires besides is null or empty in an ordinary answer.
     rest = {name: "" if field.get("type") == "string" else None for name, field in fields.items()}
     found = [_finding(*line) for line in lines[::step][:findings]]
-    # What the schema requires besides is null or empty in an ordinary answer.
     answer = {"findings": [{**rest, **finding} for finding in found]}
     message = {
         "id": "msg_" + request["custom_id"][-14:],
