@@ -1,4 +1,4 @@
-"""`plan` over the floor that reads the same git objects, and 20,000 files over 2,000: `make bench`.
+"""`plan` over the floor in which git does the same, and 20,000 files over 2,000: `make bench`.
 
 Whole processes, Python's start and all imports included; no key, so nothing is asked of a server.
 """
