@@ -60,13 +60,13 @@ def gather(
     *known*: the claims that this run has collected. What Anthropic cannot tell at the moment waits
     for the next run.
     """
-    if ctx.settings.verify == "off" or ctx.run.pull_number is not None:
+    if ctx.run.pull_number is not None:
         return (), ()
     at_hand = {claim.fingerprint: claim for claim in known}
     claims: list[FindingClaim] = []
     gone: list[VerificationDue] = []
     missing: dict[str, list[VerificationDue]] = {}
-    for due in verification.waiting(view):
+    for due in verification.waiting(view, ctx.settings.verify):
         if claim := at_hand.get(due.fingerprint):
             claims.append(claim)
         else:

@@ -333,8 +333,7 @@ def delete_batches(ctx: RunContext, session: LedgerSession, saved: Iterable[Fact
         return
     view = session.view
     attempts, since = ctx.settings.max_attempts, ctx.now() - RETENTION
-    needed = recorded.needed(view) if ctx.settings.verify != "off" else ()
-    kept = {due.batch for due in needed}
+    kept = {due.batch for due in recorded.needed(view, ctx.settings.verify)}
     kept |= explanations.needed_batches(view, attempts)
     collected = {fact.batch for fact in saved if isinstance(fact, Collected)}
     postponed = recorded.kept_batches(view) | explanations.deletable(view, attempts, since)

@@ -87,7 +87,7 @@ def plan(
 def _find_claims(ctx: RunContext, view: LedgerView) -> Mapping[Purpose, Sequence[FindingClaim]]:
     """Return what a submit would ask about findings that are reported; without a key nothing."""
     if ctx.anthropic is None:
-        if waiting := len(verification.waiting(view)) if ctx.settings.verify != "off" else 0:
+        if waiting := len(verification.waiting(view, ctx.settings.verify)):
             ctx.warn(f"Without the API key this plan lacks {plural(waiting, 'finding')} to verify.")
         if waiting := len(explanations.waiting(view, ctx.settings.max_attempts)):
             ctx.warn(

@@ -261,11 +261,13 @@ def _find_endings(view: LedgerView) -> Endings:
     return {name: (found[name], *now[name]) for name in found}
 
 
-def open_fingerprints(view: LedgerView) -> frozenset[str]:
-    """Return the findings that are open, hidden ones not among them."""
-    endings = _endings(view).items()
-    names = frozenset(name for name, (_, now, _) in endings if now == "open")
-    return names - view.dismissed_fingerprints
+def open_findings(view: LedgerView) -> dict[str, FoundFinding]:
+    """Return the findings that are open by fingerprint, hidden ones not among them."""
+    return {
+        name: finding
+        for name, ((finding, _), now, _) in _endings(view).items()
+        if now == "open" and name not in view.dismissed_fingerprints
+    }
 
 
 def histories(view: LedgerView) -> Iterator[FindingHistory]:

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import chain
 
+from batch_action.config.inputs import Verify
 from batch_action.ledger import statistics
 from batch_action.ledger.view import UNCOUNTED_FAILURES, FailedRequest, LedgerView
+from batch_action.models.findings import Severity
 from batch_action.models.ledger import Collected, Confirmed, RequestKey, Withdrawn
 from batch_action.models.verification import Verification
 from batch_action.models.verification_facts import Deleted, VerificationDue, Verified
@@ -42,12 +44,14 @@ def in_flight(view: LedgerView) -> frozenset[str]:
     return frozenset(chain.from_iterable(key.findings for key in keys))
 
 
-def needed(view: LedgerView) -> tuple[VerificationDue, ...]:
+def needed(view: LedgerView, verify: Verify) -> tuple[VerificationDue, ...]:
     """Return for each open finding without a result where it was reported last.
 
     Sorted by fingerprint. What was fixed, closed, accepted, dismissed or confirmed by a person is
-    not asked any more.
+    not asked any more. *verify*: the setting of this run; what is less severe waits for another.
     """
+    if verify == "off":
+        return ()
     sent = {fact.batch: fact.created_at for fact, _ in view.sent_batches}
     newest = {
         fact.fingerprint: fact
@@ -56,14 +60,16 @@ def needed(view: LedgerView) -> tuple[VerificationDue, ...]:
         )
     }
     decided = results(view).keys() | {fact.fingerprint for fact in view.facts(Confirmed)}
-    names = newest.keys() & (statistics.open_fingerprints(view) - decided)
+    is_open, limit = statistics.open_findings(view), Severity(verify).rank
+    severe = {name for name, finding in is_open.items() if finding.severity.rank <= limit}
+    names = newest.keys() & (severe - decided)
     return tuple(newest[name] for name in sorted(names))
 
 
-def waiting(view: LedgerView) -> tuple[VerificationDue, ...]:
+def waiting(view: LedgerView, verify: Verify) -> tuple[VerificationDue, ...]:
     """Return those of the findings that are to be asked: no request about them is in flight."""
     asked = in_flight(view)
-    return tuple(due for due in needed(view) if due.fingerprint not in asked)
+    return tuple(due for due in needed(view, verify) if due.fingerprint not in asked)
 
 
 def kept_batches(view: LedgerView) -> frozenset[str]:

@@ -127,7 +127,8 @@ def _accumulate(
     waiting = view.unreviewed_files(ctx.scope)
     since = [waiting[path].since for path in request_set.requests if path in waiting]
     asked = {name for r in request_set.about_findings for name in r.request_key.findings}
-    reported = {due.batch for due in verification.waiting(view) if due.fingerprint in asked}
+    due = verification.waiting(view, ctx.settings.verify)
+    reported = {fact.batch for fact in due if fact.fingerprint in asked}
     since += [fact.at for fact in view.facts(Collected) if fact.batch in reported]
     to_explain = explanations.waiting(view, ctx.settings.max_attempts)
     since += [fact.at for fact in to_explain if fact.fingerprint in asked]

@@ -152,7 +152,7 @@ def find_problems(workflow: WorkflowHarness) -> list[str]:
 def _find_verification_problems(view: LedgerView) -> list[str]:
     states = verification.states(view)
     problems = ["no finding was to be verified"] * (not states)
-    needed = {due.batch for due in verification.needed(view)}
+    needed = {due.batch for due in verification.needed(view, "high")}
     problems += [f"not deleted: {batch}" for batch in verification.kept_batches(view) - needed]
     problems += [f"{state}: {name}" for name, state in states.items() if state != "confirmed"]
     requests = (key for _, intended in view.sent_batches for b in intended.batches for key in b)

@@ -178,6 +178,22 @@ def test_results_that_anthropic_has_deleted_leave_findings_undecided_and_are_nam
     assert "unconfirmed" not in verifying.public_text
 
 
+def test_what_is_less_severe_than_the_setting_of_today_waits_for_another_one(
+    verifying: WorkflowHarness,
+) -> None:
+    for command in ("submit", "collect"):
+        verifying.run(command)
+        verifying.advance(HOUR)
+    verifying.commit({CONFIG: "verify: critical\n"})
+    for command in ("plan", "submit", "collect"):
+        result = verifying.run(command)
+        assert "Findings to verify" not in result.summary
+    assert not verifications(verifying)
+    verifying.commit({CONFIG: "verify: high\n"})
+    verifying.run("submit")
+    assert len(verifications(verifying)) == 3
+
+
 def test_findings_of_a_batch_that_this_key_does_not_know_wait(
     verifying: WorkflowHarness,
 ) -> None:

@@ -200,7 +200,7 @@ def answers(known: Ledger, without=frozenset()) -> dict:
         "spend": [(view.spend_usd(at), view.known_spend_usd(at)) for at in since],
         "committed": view.committed_usd,
         "verified": verification.results(view),
-        "to be verified": verification.waiting(view),
+        "to be verified": verification.waiting(view, "high"),
         "asked": verification.in_flight(view),
         "undecided": [verification.given_up(view, n) for n in (1, MAX_ATTEMPTS)],
         "budget": set(spend.facts_of(view)),
