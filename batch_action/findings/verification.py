@@ -23,7 +23,10 @@ def apply(status: FindingStatus, policy: FindingPolicy) -> FindingStatus:
     return replace(
         status,
         tracked=tracked,
-        verified=policy.verification.results.get(tracked.fingerprint),
+        # What a request answers after a person has confirmed the finding decides nothing.
+        verified=None
+        if tracked.confirmed_by
+        else policy.verification.results.get(tracked.fingerprint),
         changed=status.changed and is_news,
     )
 
