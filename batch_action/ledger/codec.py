@@ -9,14 +9,16 @@ import hmac
 import io
 import json
 import struct
+import types
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from batch_action.models.ledger import SCHEMA, Ledger
+from batch_action.models.ledger import SCHEMA, Fact, Intended, Ledger, Selected
 
 LEDGER_ENTRY = "ledger.json"
 SIGNATURE_ENTRY = "ledger.hmac"
@@ -25,6 +27,9 @@ MAX_UNZIPPED_BYTES = 256 * 1024 * 1024
 MAX_REASON_CHARS = 200
 COMPRESSION_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 """The others have no size limit while unpacking, or need an optional module of Python."""
+LONG_LISTS = {Selected: "files", Intended: "batches"}
+"""Fields with an entry for each file or request, of which there are tens of thousands."""
+ENTRIES_AT_ONCE = 200
 SHARED_FIELDS = frozenset({"path", "blob", "old_blob"})
 """Fields with values that several entries of a ledger have."""
 ENTRY_DATE = (2026, 1, 1, 0, 0, 0)
@@ -125,15 +130,52 @@ def _read_text(data: bytes, secrets: Sequence[str]) -> str:
 
 
 def _json_pieces(ledger: Ledger) -> Iterator[bytes]:
-    """Yield the JSON of a ledger, a fact at a time."""
+    """Yield the JSON of a ledger, at most `ENTRIES_AT_ONCE` entries of a fact at a time."""
     rest = ledger.model_dump_json(exclude_none=True, exclude={"facts"})
     yield f'{rest.removesuffix("}")},"facts":['.encode()
     for number, fact in enumerate(ledger.facts):
         if number:
             yield b","
-        # Not `model_dump_json`: what that returns would be encoded, into a second copy of a list.
-        yield TypeAdapter(type(fact)).dump_json(fact, exclude_none=True)
+        yield from _fact_pieces(fact)
     yield b"]}"
+
+
+def _fact_pieces(fact: Fact) -> Iterator[bytes]:
+    name = LONG_LISTS.get(type(fact))
+    if name is None:
+        yield _dump(fact, type(fact))
+        return
+    # In a JSON string each quotation mark is escaped, so that the key itself is found.
+    key = f'"{name}":['.encode()
+    head, _, tail = _dump(fact.model_copy(update={name: ()}), type(fact)).partition(key)
+    yield head + key
+    yield from _list_pieces(getattr(fact, name))
+    yield tail
+
+
+def _list_pieces(items: Sequence[Any]) -> Iterator[bytes]:
+    """Yield the JSON of entries, or of lists of entries, without the brackets around all."""
+    if any(isinstance(item, tuple) for item in items):
+        for number, item in enumerate(items):
+            yield b",[" if number else b"["
+            yield from _list_pieces(item)
+            yield b"]"
+        return
+    for start in range(0, len(items), ENTRIES_AT_ONCE):
+        some = items[start : start + ENTRIES_AT_ONCE]
+        json_list = _dump(some, types.GenericAlias(tuple, (type(some[0]), ...)))
+        yield (b"," if start else b"") + json_list[1:-1]
+
+
+def _dump(value: object, kind: Any) -> bytes:
+    # Not `model_dump_json`: what that returns would be encoded, into a second copy.
+    return _adapter(kind).dump_json(value, exclude_none=True)
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Return what writes values of one of the kinds of facts, or of entries: it is slow to make."""
+    return TypeAdapter(kind)
 
 
 def _entry_info(name: str) -> zipfile.ZipInfo:

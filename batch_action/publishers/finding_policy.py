@@ -63,7 +63,8 @@ def build(
         | _satisfied_headers(ctx, states, report.commit),
         excluded=_list_excluded_paths(view, settings.max_attempts),
         reviewed_before=reviewed_before,
-        shown_lines=view.shown_lines,
+        # Those of tens of thousands of files, and only findings from before are looked up in them.
+        shown_lines=view.shown_lines if any(s.tracked for s in states.newest_first) else {},
         verification=VerificationPolicy(
             severity=_verified_severity(settings, ctx.task, ctx.run),
             recorded=recorded.results(view),

@@ -357,9 +357,19 @@ def format_findings(
     urls: Mapping[str, str] | None = None,
 ) -> str:
     """Format a table of findings; *urls*: fingerprint to what a title links to."""
+    return "\n".join(finding_lines(statuses, report, max_bytes, urls))
+
+
+def finding_lines(
+    statuses: Iterable[FindingStatus],
+    report: RunReport,
+    max_bytes: int,
+    urls: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """Yield the lines of this table: there may be tens of thousands of findings."""
     links = urls or {}
     rows = (format_table_row(s, report, links.get(s.tracked.fingerprint, "")) for s in statuses)
-    return format_table(FINDING_COLUMNS, rows, max_bytes)
+    return table_lines(FINDING_COLUMNS, rows, max_bytes)
 
 
 def format_file_statuses(statuses: FileStatuses, max_bytes: int) -> str:

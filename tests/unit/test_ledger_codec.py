@@ -19,7 +19,14 @@ from batch_action.ledger.codec import (
     decode,
     encode,
 )
-from batch_action.models.ledger import SCHEMA, FileEntry, Selected, Withdrawn
+from batch_action.models.ledger import (
+    SCHEMA,
+    FileEntry,
+    Intended,
+    RequestKey,
+    Selected,
+    Withdrawn,
+)
 from tests.harness.replayed_runs import hours, ledger, ledgers, sha
 
 SECRET = "a long secret"
@@ -69,6 +76,39 @@ class TestRoundTrip:
     def test_the_same_facts_make_the_same_bytes(self, original):
         again = original.model_validate_json(original.model_dump_json())
         assert encode(original, SECRET) == encode(again, SECRET)
+
+    @pytest.mark.parametrize("at_once", [1, 2, 200])
+    def test_a_ledger_is_the_json_of_its_model(self, at_once, monkeypatch):
+        monkeypatch.setattr(codec, "ENTRIES_AT_ONCE", at_once)
+        keys = [
+            RequestKey(id=f"r{n}", path='"batches":[].py', blob=sha("a"), shown="1-2")
+            for n in range(4)
+        ]
+        about = RequestKey(
+            id="v", path="b.py", blob=sha("b"), purpose="verification", findings=("f" * 16,)
+        )
+        entries = tuple(FileEntry(path=f"{n}.py", blob=sha("a")) for n in range(5))
+        facts = [
+            FACT,
+            Selected(head=sha("h"), branch='"files":[]', at=hours(1), files=entries),
+            Selected(head=sha("i"), branch="m", at=hours(2), files=()),
+            *(
+                Intended(
+                    intent=f"{n}" * 16,
+                    at=hours(1),
+                    run='"batches":[',
+                    head=sha("h"),
+                    model="m",
+                    batches=batches,
+                )
+                for n, batches in enumerate(
+                    [(), ((),), ((), (about,)), (tuple(keys), (), (*keys, about))]
+                )
+            ),
+        ]
+        with zipfile.ZipFile(io.BytesIO(encode(ledger(*facts), None))) as archive:
+            text = archive.read(LEDGER_ENTRY).decode()
+        assert text == ledger(*facts).model_dump_json(exclude_none=True)
 
     def test_equal_strings_of_several_entries_are_one_string_in_memory(self):
         entry = FileEntry(path="src/a.py", blob=sha("a"))

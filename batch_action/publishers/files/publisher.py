@@ -76,7 +76,7 @@ def render_document(published: PublishResult) -> Iterator[str]:
         "files/document.md.j2",
         **report_text.describe_run(published, MAX_TABLE_BYTES),
         suppressed=suppressed.render(published, MAX_TABLE_BYTES),
-        table=report_text.format_findings(open_statuses, report, MAX_TABLE_BYTES),
+        table=report_text.finding_lines(open_statuses, report, MAX_TABLE_BYTES),
         block=block,
         findings=[s for s in open_statuses if not s.tracked.pre_existing],
         older=[s for s in open_statuses if s.tracked.pre_existing],
