@@ -3,8 +3,9 @@
 import codecs
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import cache
 
 
 def plural(count: int, noun: str, nouns: str = "") -> str:
@@ -97,6 +98,30 @@ def format_age(hours: float) -> str:
 def format_time(moment: datetime) -> str:
     """Format a time in UTC: `2026-11-22 04:00 UTC`."""
     return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+MAX_CACHED_DIGITS = 4
+"""Of line numbers: most files have fewer lines."""
+
+
+def number_lines(lines: Sequence[str], start: int, width: int, sign: str = "") -> str:
+    """Join lines, each with its number: from *start*, as wide as *width*, and after the sign."""
+    end = start + len(lines)
+    if not lines or end > 10 ** min(width, MAX_CACHED_DIGITS):
+        return "\n".join([f"{sign}{n:>{width}}| {line}" for n, line in enumerate(lines, start)])
+    # One format for all of them takes a third of the time of one for each.
+    numbers = _line_numbers(width, sign)
+    length = len(sign) + width + len("| %s\n")
+    return numbers[start * length : end * length - 1] % tuple(lines)
+
+
+@cache
+def _line_numbers(width: int, sign: str) -> str:
+    """Return the format of the lines 0, 1, 2 … whose numbers have at most *width* digits."""
+    if sign:
+        return "".join(f"{sign}{line}\n" for line in _line_numbers(width, "").splitlines())
+    count = 10 ** min(width, MAX_CACHED_DIGITS)
+    return "".join([f"{number:>{width}}| %s\n" for number in range(count)])
 
 
 def runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:

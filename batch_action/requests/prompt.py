@@ -1,15 +1,14 @@
 """Message params of one request: the shared instructions first, the file last."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from html import escape
-from operator import add
 from typing import Any
 
 from batch_action.models.files import ContextFile, FilePart, RelatedFile, SourceFile
 from batch_action.tasks.task import Task
-from batch_action.text import runs
+from batch_action.text import number_lines, runs
 
 _LINE_BREAKS = "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 LINE_BREAKS = str.maketrans(dict.fromkeys(_LINE_BREAKS, " "))
@@ -21,7 +20,6 @@ MAX_GAP = 2
 """Empty lines in a row that are shown."""
 _GAP = "\n" * (MAX_GAP + 2)
 """Between two lines, around more of them in a row."""
-MAX_CACHED_DIGITS = 4
 
 
 def system_text(task: Task, guidelines: str, facts: str = "") -> str:
@@ -68,13 +66,12 @@ class FileElement:
         return (
             f'<file path="{_name(self.path)}" language="{escape(self.language)}" '
             f'first-line="{part.start_line}" last-line="{part.end_line}"{note}>\n'
-            f"{_join(self._numbered, part.start_line, shown)}\n</file>"
+            f"{self._lines.render(shown)}\n</file>"
         )
 
     @cached_property
-    def _numbered(self) -> Sequence[str]:
-        part = self.part
-        return _number(self.text.split("\n")[part.start_line - 1 : part.end_line], part.start_line)
+    def _lines(self) -> "_NumberedLines":
+        return _NumberedLines(self.text, self.part.start_line, self.part.end_line)
 
 
 @dataclass(frozen=True)
@@ -127,8 +124,8 @@ def quoted_element(name: str, attributes: str, text: str) -> str:
 
 def _context_file(file: ContextFile) -> str:
     note = "" if file.complete else ' complete="no"'
-    lines = _join(_number(file.text.removesuffix("\n").split("\n"), 1), 1)
-    element = file.kind
+    element, last = file.kind, file.text.removesuffix("\n").count("\n") + 1
+    lines = _NumberedLines(file.text, 1, last).render()
     return f'<{element} path="{_name(file.path)}"{note}>\n{lines}\n</{element}>\n'
 
 
@@ -148,44 +145,53 @@ def _related_file(file: RelatedFile) -> str:
     return f'<related path="{_name(file.path)}">\n' + "\n".join(shown) + "\n</related>\n"
 
 
-def _number(lines: Sequence[str], start: int) -> list[str]:
-    """Number the lines; those of a long gap, such as a notebook's outputs, are empty."""
-    width, text, count = len(str(start + len(lines) - 1)), "\n".join(lines), len(lines)
-    prefixes = _line_prefixes(width)[start : start + count]
-    if len(prefixes) < count:
-        prefixes = [f"{number:>{width}}| " for number in range(start, start + count)]
-    texts = lines
-    if _has_line_breaks(text):
-        texts = [_without_line_breaks(line.rstrip(chr(13))) for line in lines]
-    numbered = list(map(add, prefixes, texts))
-    if _GAP in f"\n{text}\n":
-        for index in range(MAX_GAP, count):
-            if not any(lines[index - MAX_GAP : index + 1]):
-                numbered[index] = ""
-    return numbered
+@dataclass(frozen=True)
+class _NumberedLines:
+    """Lines of a text with their numbers; those of a long gap, as in a notebook, are left out."""
 
+    text: str
+    first: int
+    last: int
 
-def _join(numbered: Sequence[str], start: int, shown: Collection[int] | None = None) -> str:
-    """Join the numbered lines that are shown, and a sign for those that are left out."""
-    if shown is None:
-        return "\n".join(filter(None, numbered))
-    joined: list[str] = []
-    at, end = start, start + len(numbered)
-    for first, last in [*runs(n for n in shown if start <= n < end), (end, end)]:
-        if at < first and joined[-1:] != [LEFT_OUT]:
-            joined.append(LEFT_OUT)
-        joined += filter(None, numbered[first - start : last + 1 - start])
-        at = last + 1
-    return "\n".join(joined)
+    def render(self, shown: Collection[int] | None = None) -> str:
+        """Join the lines of these numbers, and a sign for those that are left out; None: all."""
+        if shown is None:
+            return "\n".join(filter(None, self._each)) if self._has_gap else self._numbered
+        joined: list[str] = []
+        at, end = self.first, self.first + len(self._lines)
+        for first, last in [*runs(n for n in shown if at <= n < end), (end, end)]:
+            if at < first and joined[-1:] != [LEFT_OUT]:
+                joined.append(LEFT_OUT)
+            joined += filter(None, self._each[first - self.first : last + 1 - self.first])
+            at = last + 1
+        return "\n".join(joined)
 
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.text.split("\n")[self.first - 1 : self.last]
 
-@cache
-def _line_prefixes(width: int) -> list[str]:
-    """Return what stands before the lines 0, 1, 2 … whose numbers have at most *width* digits.
+    @cached_property
+    def _numbered(self) -> str:
+        """All lines, those of gaps too."""
+        lines = self._lines
+        if _has_line_breaks(self.text):
+            lines = [_without_line_breaks(line.rstrip(chr(13))) for line in lines]
+        return number_lines(lines, self.first, len(str(self.first + len(lines) - 1)))
 
-    Only of so many as files have; the others are formatted one by one.
-    """
-    return [f"{number:>{width}}| " for number in range(10 ** min(width, MAX_CACHED_DIGITS))]
+    @cached_property
+    def _each(self) -> list[str]:
+        """The lines; those of a long gap are empty."""
+        numbered, lines = self._numbered.split("\n"), self._lines
+        if self._has_gap:
+            for index in range(MAX_GAP, len(lines)):
+                if not any(lines[index - MAX_GAP : index + 1]):
+                    numbered[index] = ""
+        return numbered
+
+    @property
+    def _has_gap(self) -> bool:
+        """Whether a gap may be among the lines; what follows the last line end is no line."""
+        return _GAP in "\n{}\n".format(self.text.removesuffix("\n"))
 
 
 def _name(path: str) -> str:

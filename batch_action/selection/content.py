@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from batch_action.clients.secrets import mask
 from batch_action.models.files import FilePart, Hunk
+from batch_action.text import number_lines
 
 BINARY_SNIFF_BYTES = 8192
 """Git's own test: a NUL among the first 8,000 bytes makes a file binary; see gitattributes(5)."""
@@ -82,6 +83,14 @@ _COMPILED = re.compile(
     r"|\n(?://|/\*)[#@] sourceMappingURL=[^\n]{0,200}\s*\Z",
     re.DOTALL,
 )
+_COMPILED_WORDS = (
+    "__esModule",
+    "global, factory",
+    "/******/ ",
+    "__webpack_require__",
+    "sourceMappingURL=",
+)
+"""One of them is in each text with a match."""
 
 
 def bom_encoding(data: bytes) -> str | None:
@@ -271,7 +280,10 @@ def _first_comments(text: str) -> Iterator[str]:
 
 def compiled_marker(text: str) -> str | None:
     """Return what shows that JavaScript or CSS is the output of a compiler or a bundler."""
-    found = _COMPILED.search(text[:4_000]) or _COMPILED.search(text[-400:])
+    head, tail = text[:4_000], text[-400:]
+    if not any(map(f"{head}\n{tail}".__contains__, _COMPILED_WORDS)):
+        return None  # The expression tries each character.
+    found = _COMPILED.search(head) or _COMPILED.search(tail)
     return found[0].strip()[-60:] if found else None
 
 
@@ -367,12 +379,12 @@ def render_changes(
     shown: list[str] = []
     remaining = max_chars
     for number, group in enumerate(groups):
-        lines = list(_hunk_lines(group, new_lines))
-        remaining -= sum(len(line) + 1 for line in lines)
+        text = _render_group(group, new_lines)
+        remaining -= len(text) + 1
         if remaining < 0:
             shown.append(f"… {len(groups) - number} more changed places are not shown here")
             break
-        shown.extend(lines)
+        shown.append(text)
     return "\n".join(shown)
 
 
@@ -406,7 +418,7 @@ def _end(hunk: Hunk) -> int:
     return _start(hunk) + hunk.new_lines
 
 
-def _hunk_lines(group: Sequence[_Removal], new: Sequence[str]) -> Iterator[str]:
+def _render_group(group: Sequence[_Removal], new: Sequence[str]) -> str:
     first_hunk = group[0][0]
     first = max(_start(first_hunk) - CONTEXT_LINES, 0)
     last = min(_end(group[-1][0]) + CONTEXT_LINES, len(new))
@@ -416,20 +428,22 @@ def _hunk_lines(group: Sequence[_Removal], new: Sequence[str]) -> Iterator[str]:
         _line_range(old_first, last - first - shift),
         _line_range(first, last - first),
     )
-    yield f"@@ -{old_range} +{new_range} @@"
+    shown = [f"@@ -{old_range} +{new_range} @@"]
     width = len(str(last))
 
-    def numbered(sign: str, start: int, end: int) -> Iterator[str]:
-        for number, line in enumerate(new[start:end], start + 1):
-            yield f"{sign}{number:>{width}}| {line}"
+    def show(sign: str, start: int, end: int) -> None:
+        if start < end:
+            shown.append(number_lines(new[start:end], start + 1, width, sign))
 
-    at = first
+    at, no_number = first, f"-{'':{width}}| "
     for hunk, removed in group:
-        yield from numbered(" ", at, _start(hunk))
-        yield from [f"-{'':{width}}| {line}" for line in removed]
-        at = _end(hunk)
-        yield from numbered("+", _start(hunk), at)
-    yield from numbered(" ", at, last)
+        start, end = _start(hunk), _end(hunk)
+        show(" ", at, start)
+        shown += [no_number + line for line in removed]
+        show("+", start, end)
+        at = end
+    show(" ", at, last)
+    return "\n".join(shown)
 
 
 def _line_range(start: int, length: int) -> str:

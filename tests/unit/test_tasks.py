@@ -33,6 +33,7 @@ from batch_action.selection.content import decode, parts_of, render_hunks
 from batch_action.tasks import license_check, registry
 from batch_action.tasks.registry import ABOUT_FINDINGS, all_tasks
 from batch_action.tasks.task import ContextNeeds, Task, UnreadableAnswerError
+from batch_action.text import number_lines
 from tests.harness.batches import as_sent
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -652,6 +653,42 @@ class TestUserMessage:
             assert len({line.index("|") for line in lines}) == 1
             seen += [tuple(line.split("| ")) for line in lines]
         assert [(int(n), x) for n, x in seen] == [(n, f"line {n}") for n in range(1, 121)]
+
+    @given(
+        st.lists(st.sampled_from(["", "x", "\r", " ", "%s"]), min_size=1, max_size=14),
+        st.booleans(),
+    )
+    def test_of_empty_lines_in_a_row_two_are_shown(self, lines, has_line_end):
+        text = "\n".join(lines) + "\n" * (has_line_end or lines == [""])
+        before = ContextFile(kind=ContextKind.BEFORE, path="x.py", blob="b" * 40, text=text)
+        selected = file(text=text, diff="", context_files=(before,))
+        lines = text.removesuffix("\n").split("\n")
+        width = len(str(len(lines)))
+        shown = [
+            f"{number:>{width}}| {line.strip(chr(13))}"
+            for number, line in enumerate(lines, 1)
+            if number < 3 or any(lines[number - 3 : number])
+        ]
+        message = prompt.PartText(selected, whole_part(selected))
+        assert message.render().split("\n") == [
+            '<before path="x.py">',
+            *shown,
+            "</before>",
+            f'<file path="src/total.py" language="python" first-line="1" last-line="{len(lines)}">',
+            *shown,
+            "</file>",
+        ]
+        assert message.render(range(len(lines) + 2)).split("\n")[len(shown) + 3 : -1] == shown
+
+    @pytest.mark.parametrize("start", [1, 7, 98, 995, 9_998, 10_000, 123_456])
+    @pytest.mark.parametrize("sign", ["", "+"])
+    def test_numbers_are_as_wide_as_asked_for(self, start, sign):
+        for width in (len(str(start + 4)), 7):
+            lines = [f"{sign}{start + at:>{width}}| %d{at}" for at in range(5)]
+            texts = [f"%d{at}" for at in range(5)]
+            for count in range(6):
+                joined = number_lines(texts[:count], start, width, sign)
+                assert joined == "\n".join(lines[:count])
 
     hostile = st.lists(
         st.sampled_from(
