@@ -248,6 +248,8 @@ class DestinationResult:
     open: int = 0
     note: str = ""
     """One sentence for people: what was left out, or why nothing was published."""
+    warning: str = ""
+    """Sentences for people about what GitHub refused besides the findings."""
     suppressed: tuple[tuple[str, int], ...] = ()
     """Number of suppressed findings by reason: `max-findings`, `max-issues` or `public`."""
     ids: tuple[str, ...] = ()

@@ -190,6 +190,8 @@ def report_pull_requests(
         for result in pull_request.results:
             number = pull_request.report.pull_request
             ctx.console.print(f"#{number}: {result.action} {result.url or ''}".rstrip())
+        for warning in pull_request.warnings:
+            ctx.warn(f"#{pull_request.report.pull_request}: {warning}")
         _write_collected(ctx, pull_request, ())
     if published and ctx.runner.outputs.get("status") in ("pending", "nothing-to-do"):
         ctx.runner.set_output("status", "dry-run" if dry_run else "collected")

@@ -278,7 +278,12 @@ def publish(
         report=replace(report, commit=reconciliation.commit),
         reconciliation=reconciliation,
         results=tuple(delivered),
-        warnings=tuple(f"{d.destination}: {d.note}" for d in delivered if d.action == "refused"),
+        warnings=tuple(
+            f"{d.destination}: {text}"
+            for d in delivered
+            for text in (d.note if d.action == "refused" else "", d.warning)
+            if text
+        ),
     )
     return PipelineResult(
         published=published,

@@ -5,7 +5,7 @@ A command starts a line of a comment. Quotes, code and HTML comments contain no 
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
@@ -231,6 +231,22 @@ class UserCommands:
     def has_responses(self) -> bool:
         """Whether a reaction or a reply is still due."""
         return bool(self.reactions or self.replies)
+
+
+def acknowledge(reactions: Iterable[tuple[int, str]], react: Callable[[int, str], None]) -> str:
+    """React to comments; return a warning when GitHub does not let us.
+
+    The findings are written, so that is no reason to fail. Raises GitHubError: it fails for now.
+    """
+    warning = ""
+    for comment, content in reactions:
+        try:
+            react(comment, content)
+        except RefusedError as refused:
+            if not refused.permanent:
+                raise
+            warning = warning or f"Commands are carried out without a reaction to them. {refused}"
+    return warning
 
 
 def read_comments(

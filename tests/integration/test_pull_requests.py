@@ -485,6 +485,27 @@ def test_a_missing_permission_is_named_and_the_next_run_publishes(
     assert len(pull.inline) == 2
 
 
+@pytest.mark.parametrize("how", ["its own run", "a run of the branch"])
+def test_a_forbidden_reaction_fails_no_run_and_is_named_once(
+    workflow: WorkflowHarness, how: str
+) -> None:
+    pull = PullRequestHarness.open(workflow, {"app.js": WORSE})
+    pull.run("submit")
+    pull.collect()
+    first, second = (tracked.fingerprint[:8] for tracked in pull.state.tracked)
+    pull.comment(f"/batch wontfix {first} meant")
+    pull.comment(f"/batch confirm {second}")
+    less = {"permissions": PERMISSIONS}
+    result = pull.run() if how == "its own run" else workflow.start("collect", less)
+    assert result.exit == 0, result.log
+    (warning,) = [text for text in result.annotations("warning") if "reaction" in text]
+    assert "issues: write" in warning
+    assert "dismissed" in {tracked.state for tracked in pull.state.tracked}
+    assert all(comment.reactions == [] for comment in pull.issue.comments)
+    assert pull.collect().exit == 0
+    assert [[r.content for r in c.reactions] for c in pull.issue.comments[-2:]] == [["+1"]] * 2
+
+
 def test_a_pull_request_that_outgrows_its_review_names_what_is_left(
     workflow: WorkflowHarness,
 ) -> None:

@@ -305,10 +305,9 @@ class IssuePublisher:
         for text in (*self.commands.replies, *explanations_due):
             post_once(self.issues, number, text)
         result = self._update(self.current, reconciliation, report, result)
-        for comment_id, content in self.commands.reactions:
-            self.issues.react(comment_id, content)
+        warning = user_commands.acknowledge(self.commands.reactions, self.issues.react)
         self.commands = UserCommands()
-        return result
+        return replace(result, warning=warning)
 
     def _update(
         self,

@@ -230,11 +230,10 @@ class IssuePerFindingPublisher:
         queued = self._open_issues(without_issue, reconciliation, report)
         self._update_queue(queued, reconciliation, report)
         self._close_duplicates()
-        for commands in self.commands.values():
-            for comment_id, content in commands.reactions:
-                self.issues.react(comment_id, content)
+        reactions = [each for commands in self.commands.values() for each in commands.reactions]
+        warning = user_commands.acknowledge(reactions, self.issues.react)
         self.commands = {}
-        return self._build_result(statuses, queued, reconciliation)
+        return replace(self._build_result(statuses, queued, reconciliation), warning=warning)
 
     def _read_issues(self) -> FindingIssues:
         return read_finding_issues(self.issues, self.task, self.state_key, self.repository_id)

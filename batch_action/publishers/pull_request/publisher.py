@@ -108,9 +108,9 @@ class PullRequestPublisher:
         self._post_explanations(reconciled, report)
         written = self._write_summary(reconciled, report)
         has_edited = self._update_inline_comments(visible)
-        self._react_to_commands()
         result = replace(
             initial_result(DESTINATION, visible, written.suppressed),
+            warning=self._react_to_commands(),
             number=self.pull.number,
             url=self.summary.url if self.summary else self.pull.url,
             ids=tuple(str(inline.comment.id) for inline in self.inline_comments.values()),
@@ -324,13 +324,13 @@ class PullRequestPublisher:
             self.pulls.delete(comment.id)
         return has_edited or bool(self.duplicate_comments)
 
-    def _react_to_commands(self) -> None:
-        for comment, content in self.commands.reactions:
-            self.issues.react(comment, content)
-        for commands in self.thread_commands.values():
-            for comment, content in commands.reactions:
-                self.pulls.react(comment, content)
+    def _react_to_commands(self) -> str:
+        """React to people's commands; return a warning where GitHub does not let us."""
+        threads = [each for x in self.thread_commands.values() for each in x.reactions]
+        below = user_commands.acknowledge(threads, self.pulls.react)
+        warning = user_commands.acknowledge(self.commands.reactions, self.issues.react)
         self.commands, self.thread_commands = UserCommands(), {}
+        return warning or below
 
 
 def create_publisher(ctx: RunContext, pull: PullRequest) -> PullRequestPublisher:
