@@ -13,7 +13,6 @@ from batch_action.config.settings import Settings
 from batch_action.errors import ConfigError, advice
 from batch_action.models.github_context import GitHubContext, Run
 from batch_action.models.ledger import Fact
-from batch_action.models.report import SavingsByPeriod
 from batch_action.models.requests import Prices, digest
 from batch_action.tasks.task import Task
 from batch_action.text import task_slug, task_title
@@ -22,6 +21,7 @@ if TYPE_CHECKING:  # these take long to import, and not every run needs them
     from batch_action.clients.anthropic.client import AnthropicClient
     from batch_action.clients.artifacts import ArtifactService
     from batch_action.clients.github.clients import GitHubClients
+    from batch_action.models.report import SavingsByPeriod
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class RunContext:
     is_only_task: bool = True
     """Whether the run has one task only; else names in the workspace contain the task's."""
     budget: Budget = field(default_factory=Budget)
-    savings: dict[str, SavingsByPeriod] = field(default_factory=dict)
+    savings: "dict[str, SavingsByPeriod]" = field(default_factory=dict)
     """By title: what the collects of this run report about a task's savings."""
     warnings: list[str] = field(default_factory=list)
     """Messages for the job summary, in their order."""
@@ -119,10 +119,10 @@ class RunContext:
         """Return the time in UTC and whole seconds, as facts record it."""
         return self.clock().replace(microsecond=0)
 
-    def add_savings(self, new: SavingsByPeriod) -> None:
+    def add_savings(self, new: "SavingsByPeriod") -> None:
         """Record what a collect reports: it adds to the run, and is the newest about the rest."""
-        before = self.savings.get(self.title, SavingsByPeriod())
-        self.savings[self.title] = replace(new, run=before.run + new.run)
+        before = self.savings.get(self.title)
+        self.savings[self.title] = replace(new, run=before.run + new.run) if before else new
 
     def warn(self, message: str) -> None:
         """Report a warning once, in the log and in the job summary."""

@@ -6,7 +6,6 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from batch_action.clients.github.clients import GitHubClients
 from batch_action.clients.github.errors import RefusedError
 from batch_action.context import RunContext
 from batch_action.errors import (
@@ -35,6 +34,7 @@ from batch_action.text import plural
 
 if TYPE_CHECKING:  # the SDK takes long to import
     from batch_action.clients.anthropic.client import AnthropicClient
+    from batch_action.clients.github.clients import GitHubClients
 
 RETIREMENT_NOTICE = timedelta(days=60)
 """How long before a model's retirement to warn."""
@@ -106,7 +106,7 @@ def check_destinations(ctx: RunContext) -> None:
         )
 
 
-def _code_scanning_refusal(github: GitHubClients) -> RefusedError | None:
+def _code_scanning_refusal(github: "GitHubClients") -> RefusedError | None:
     """Return why code scanning would refuse an upload; None when it would not, or is unknown."""
     try:
         github.scanning.check_upload_permission()

@@ -19,12 +19,12 @@ from batch_action.ledger import codec, pull_requests, trust
 from batch_action.ledger.names import LONGEST_LOOK, OwnArtifact, RunArtifacts
 from batch_action.ledger.trust import BranchHistory, LedgerAccess
 from batch_action.ledger.view import LedgerView
-from batch_action.models.github import Artifact, WorkflowRun
 from batch_action.models.github_context import PULL_REQUEST_EVENT
 from batch_action.models.ledger import Fact, Ledger, PersonsVerdict, disagree, merge
 
 if TYPE_CHECKING:  # PyGithub takes long to import
     from batch_action.clients.github.actions import Actions
+    from batch_action.models.github import Artifact, WorkflowRun
 
 MAX_LOOKS = 8
 FULL_PAGE = 100
@@ -55,7 +55,7 @@ class ArtifactReader:
     refused_ids: set[int] = field(default_factory=set)
     """Artifacts that are not read, those refused before among them."""
     ledgers: list[Ledger] = field(default_factory=list)
-    artifacts: list[Artifact] = field(default_factory=list)
+    artifacts: "list[Artifact]" = field(default_factory=list)
     """Those of `ledgers`, in the same order."""
     claims: dict[int, Ledger] = field(default_factory=dict)
     """By artifact: what the run of a pull request has saved about this one pull request."""
@@ -70,17 +70,17 @@ class ArtifactReader:
     newer: list[str] = field(default_factory=list)
     """One sentence for each trusted artifact that a newer version has written."""
     expired_count: int = 0
-    newest: Artifact | None = None
+    newest: "Artifact | None" = None
     distrusted: set[int] = field(default_factory=set)
     """Artifacts that were refused for their origin, which does not change."""
-    listed: dict[int, Artifact] = field(default_factory=dict)
+    listed: "dict[int, Artifact]" = field(default_factory=dict)
     """By id: those in the lists that have not expired."""
     is_complete: bool = False
     """Whether every page of the lists was read."""
     _seen: Counter[str] = field(default_factory=Counter)
     _history: BranchHistory | None = None
     _vanished_ids: set[int] = field(default_factory=set)
-    _runs: dict[str, WorkflowRun] = field(default_factory=dict)
+    _runs: "dict[str, WorkflowRun]" = field(default_factory=dict)
 
     def read(self) -> None:
         """Read every trusted artifact, but for known ones and those merged into another.
@@ -156,7 +156,7 @@ class ArtifactReader:
             if not pages:
                 break
 
-    def _look(self) -> tuple[dict[str, Iterator[list[Artifact]]], dict[str, list[Artifact]]]:
+    def _look(self) -> "tuple[dict[str, Iterator[list[Artifact]]], dict[str, list[Artifact]]]":
         """List the first page of every name, in the order of the names.
 
         Returns the lists' further pages, and the first ones. What another run replaces meanwhile is
@@ -179,13 +179,13 @@ class ArtifactReader:
         read = (*self.ledgers, *self.claims.values())
         return {i for x in read for i in x.merged_artifacts} | self.known | self.opened_ids
 
-    def _is_merged_page(self, page: list[Artifact]) -> bool:
+    def _is_merged_page(self, page: "list[Artifact]") -> bool:
         """Return whether a page has the newest first, and all of them are merged or expired."""
         merged, ids = self._merged_ids(), [artifact.id for artifact in page]
         is_known = all(artifact.expired or artifact.id in merged for artifact in page)
         return is_known and ids == sorted(ids, reverse=True)
 
-    def _read_listed(self, artifacts: list[Artifact]) -> None:
+    def _read_listed(self, artifacts: "list[Artifact]") -> None:
         """Read those of these artifacts that are wanted."""
         self.expired_count += sum(artifact.expired for artifact in artifacts)
         listed = [artifact for artifact in artifacts if not artifact.expired]
@@ -208,7 +208,7 @@ class ArtifactReader:
             if artifact.run_id == self.access.run_id and artifact.id in merged:
                 self._record_own(artifact)
 
-    def _read_artifact(self, artifact: Artifact) -> bool:
+    def _read_artifact(self, artifact: "Artifact") -> bool:
         """Read one artifact; return whether it is trusted."""
         ledger = self._open_artifact(artifact)
         if ledger is None:
@@ -236,7 +236,7 @@ class ArtifactReader:
             self.refused_ids.update(known)
         return True
 
-    def _record_own(self, artifact: Artifact) -> None:
+    def _record_own(self, artifact: "Artifact") -> None:
         """Record an artifact of this run, and which other one has its facts."""
         ids = (a.id for a in self.artifacts)
         read = (*zip(ids, self.ledgers, strict=True), *self.claims.items())
@@ -246,14 +246,14 @@ class ArtifactReader:
             at = self.clock() if cover is not None else None
             self.own.held[artifact.name] = OwnArtifact(artifact.id, cover, at)
 
-    def _is_wanted(self, artifact: Artifact) -> bool:
+    def _is_wanted(self, artifact: "Artifact") -> bool:
         """Return whether it is among the newest of its branch, each of which has all its facts."""
         if artifact.head_branch in self.access.branches or not self.access.absorbs:
             return True
         self._seen[artifact.head_branch] += 1
         return self._seen[artifact.head_branch] <= MAX_OF_OTHER_BRANCH
 
-    def _open_artifact(self, artifact: Artifact) -> Ledger | None:
+    def _open_artifact(self, artifact: "Artifact") -> Ledger | None:
         """Return the ledger of one artifact, or None after recording why it is refused."""
         try:
             reason = self._refusal_reason(artifact)
@@ -284,7 +284,7 @@ class ArtifactReader:
         )
         return None
 
-    def _is_claim(self, artifact: Artifact) -> bool:
+    def _is_claim(self, artifact: "Artifact") -> bool:
         """Return whether the run of a pull request has uploaded it."""
         if not self.access.absorbs:
             return False
@@ -292,14 +292,14 @@ class ArtifactReader:
             return self.access.own_pull is not None
         return self._runs[artifact.run_id].event == PULL_REQUEST_EVENT
 
-    def _is_of_this_run(self, artifact: Artifact) -> bool:
+    def _is_of_this_run(self, artifact: "Artifact") -> bool:
         """Return whether this run depends on it: the pull request of somebody else stops none."""
         own = self.access.own_pull
         return not self._is_claim(artifact) or (
             own is not None and artifact.head_branch == own.branch
         )
 
-    def _claim_of(self, artifact: Artifact, ledger: Ledger) -> Ledger:
+    def _claim_of(self, artifact: "Artifact", ledger: Ledger) -> Ledger:
         """Return the facts about the pull request of the run that has uploaded this ledger.
 
         What people decided in another run is read again where they said it. Raises
@@ -318,7 +318,7 @@ class ArtifactReader:
         facts = pull_requests.facts_of(view, number)
         return facts if own else facts.keep(lambda fact: not isinstance(fact, PersonsVerdict))
 
-    def _refusal_reason(self, artifact: Artifact) -> str | None:
+    def _refusal_reason(self, artifact: "Artifact") -> str | None:
         """Return why an artifact is refused before it is opened: by the list, then by its run."""
         access = self.access
         reason = trust.refusal_of_artifact(artifact, access.repository_id, codec.MAX_ZIPPED_BYTES)

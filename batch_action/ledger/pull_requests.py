@@ -2,14 +2,13 @@
 
 from datetime import datetime
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-from batch_action.clients.github.clients import GitHubClients
 from batch_action.clients.github.errors import RefusedError
 from batch_action.context import RunContext
 from batch_action.ledger.trust import TRUSTED_EVENTS
 from batch_action.ledger.view import LedgerView
 from batch_action.models.explanation import Explained, ExplanationRequested, Unexplainable
-from batch_action.models.github import PullRequest, WorkflowRun
 from batch_action.models.github_context import PULL_REQUEST_EVENT
 from batch_action.models.ledger import (
     Baselined,
@@ -31,6 +30,10 @@ from batch_action.models.ledger import (
 )
 from batch_action.models.spend_facts import Charged, Noted, Reserved
 from batch_action.models.verification_facts import Deleted, VerificationDue, Verified
+
+if TYPE_CHECKING:  # a plan without a token needs none of them
+    from batch_action.clients.github.clients import GitHubClients
+    from batch_action.models.github import PullRequest, WorkflowRun
 
 CLOSED = "closed"
 """The failure of a request whose pull request was closed before its answer was published."""
@@ -123,7 +126,7 @@ def _selections(view: LedgerView, number: int) -> list[Selected]:
     return [x for x in view.facts(Selected) if x.pull_request == number]
 
 
-def verify_pull_request(ctx: RunContext, view: LedgerView, pull: PullRequest) -> LedgerView:
+def verify_pull_request(ctx: RunContext, view: LedgerView, pull: "PullRequest") -> LedgerView:
     """Return one pull request's facts without the batches that no run of it has sent.
 
     GitHub is asked for the run of every pending batch each time: its event must be `pull_request`,
@@ -141,7 +144,7 @@ def verify_pull_request(ctx: RunContext, view: LedgerView, pull: PullRequest) ->
     return remove_intents(view, frozenset(foreign))
 
 
-def _belongs_to(ctx: RunContext, intended: Intended, pull: PullRequest) -> bool:
+def _belongs_to(ctx: RunContext, intended: Intended, pull: "PullRequest") -> bool:
     github, context = ctx.require_github(), ctx.github_context
     if pull.head_repository_id != context.repository_id:
         return False
@@ -161,7 +164,7 @@ def _belongs_to(ctx: RunContext, intended: Intended, pull: PullRequest) -> bool:
     return pull.number in github.pulls.numbers_of_commit(intended.head)
 
 
-def _find_run(github: GitHubClients, name: str) -> WorkflowRun | None:
+def _find_run(github: "GitHubClients", name: str) -> "WorkflowRun | None":
     """Return the run; None when it was deleted since."""
     if not name.isdecimal():
         return None

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import cast
 
+from batch_action.ledger.endings import endings
 from batch_action.ledger.view import LedgerView
 from batch_action.models.fact import Ending
 from batch_action.models.findings import (
@@ -131,7 +131,7 @@ def changes_of(
         (hidden if hides and status.tracked.security else visible).append(status)
     counts = _count_hidden(hidden)
     is_same = counts == HiddenFindings(open=_hidden_open(view))
-    before = {fingerprint: now for fingerprint, (_, now, _) in _endings(view).items()}
+    before = {fingerprint: now for fingerprint, (_, now, _) in endings(view).items()}
     found: list[FoundFinding] = []
     became: dict[Ending, list[str]] = {}
     for status in visible:
@@ -235,48 +235,13 @@ def _ending_of(status: FindingStatus) -> Ending | None:
             return "open"
 
 
-Endings = dict[str, tuple[tuple[FoundFinding, datetime], Ending, datetime]]
-
-
-def _endings(view: LedgerView) -> Endings:
-    """Return by fingerprint: the finding and when it was found, what became of it, and when."""
-    key = ("endings", None)
-    if key not in view.results:
-        view.results[key] = _find_endings(view)
-    return cast("Endings", view.results[key])
-
-
-def _find_endings(view: LedgerView) -> Endings:
-    found: dict[str, tuple[FoundFinding, datetime]] = {}
-    now: dict[str, tuple[Ending, datetime]] = {}
-    for fact in sorted(view.facts(Changed), key=lambda x: (x.at, x.run)):
-        for finding in fact.found:
-            # Two runs at the same time may have found it.
-            found.setdefault(finding.fingerprint, (finding, fact.at))
-            now.setdefault(finding.fingerprint, ("open", fact.at))
-        for ending, fingerprints in fact.became.items():
-            for fingerprint in fingerprints:
-                if fingerprint not in now or now[fingerprint][0] != ending:
-                    now[fingerprint] = ending, fact.at
-    return {name: (found[name], *now[name]) for name in found}
-
-
-def open_findings(view: LedgerView) -> dict[str, FoundFinding]:
-    """Return the findings that are open by fingerprint, hidden ones not among them."""
-    return {
-        name: finding
-        for name, ((finding, _), now, _) in _endings(view).items()
-        if now == "open" and name not in view.dismissed_fingerprints
-    }
-
-
 def histories(view: LedgerView) -> Iterator[FindingHistory]:
     """Yield each finding that was reported; a dismissal by a person counts before all else."""
     dismissed = {fact.fingerprint: fact for fact in view.facts(Dismissed)}
     confirmed = {fact.fingerprint: fact.at for fact in view.facts(Confirmed)}
     verified = view.facts(Verified)
     disputed = {fact.fingerprint for fact in verified if fact.result is Verification.DISPUTED}
-    for fingerprint, ((finding, found_at), now, since) in _endings(view).items():
+    for fingerprint, ((finding, found_at), now, since) in endings(view).items():
         is_disputed = fingerprint in disputed
         if (dismissal := dismissed.get(fingerprint)) is not None:
             yield FindingHistory(

@@ -12,7 +12,6 @@ from batch_action.clients.git import GitRepo
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.ledger import codec
-from batch_action.models.github import Artifact, WorkflowRun
 from batch_action.models.github_context import PULL_REQUEST_EVENT
 from batch_action.models.ledger import Ledger
 from batch_action.models.requests import digest
@@ -20,6 +19,7 @@ from batch_action.text import task_slug
 
 if TYPE_CHECKING:  # PyGithub takes long to import
     from batch_action.clients.github.actions import Actions
+    from batch_action.models.github import Artifact, WorkflowRun
 
 TRUSTED_EVENTS = frozenset({"schedule", "push", "workflow_dispatch", "repository_dispatch"})
 """Events whose workflow and code come from the branch itself."""
@@ -106,7 +106,7 @@ def access_of(ctx: RunContext, *, pull_requests: bool | None = None) -> LedgerAc
     )
 
 
-def refusal_of_artifact(artifact: Artifact, repository_id: str, max_bytes: int) -> str | None:
+def refusal_of_artifact(artifact: "Artifact", repository_id: str, max_bytes: int) -> str | None:
     """Return why an artifact is refused by its entry in the list; None when it is not."""
     ids = {artifact.head_repository_id, artifact.repository_id} - {""}
     if ids - {repository_id}:
@@ -147,7 +147,7 @@ class BranchHistory:
 
 
 def refusal_of_run(
-    run: WorkflowRun, artifact: Artifact, access: LedgerAccess, history: BranchHistory
+    run: "WorkflowRun", artifact: "Artifact", access: LedgerAccess, history: BranchHistory
 ) -> str | None:
     """Return why an artifact of this run is refused; None when it is not.
 

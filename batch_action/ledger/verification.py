@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from batch_action.config.inputs import Verify
-from batch_action.ledger import statistics
+from batch_action.ledger.endings import open_findings
 from batch_action.ledger.view import UNCOUNTED_FAILURES, FailedRequest, LedgerView
 from batch_action.models.findings import Severity
 from batch_action.models.ledger import Collected, Confirmed, RequestKey, Withdrawn
@@ -60,7 +60,7 @@ def needed(view: LedgerView, verify: Verify) -> tuple[VerificationDue, ...]:
         )
     }
     decided = results(view).keys() | {fact.fingerprint for fact in view.facts(Confirmed)}
-    is_open, limit = statistics.open_findings(view), Severity(verify).rank
+    is_open, limit = open_findings(view), Severity(verify).rank
     severe = {name for name, finding in is_open.items() if finding.severity.rank <= limit}
     names = newest.keys() & (severe - decided)
     return tuple(newest[name] for name in sorted(names))

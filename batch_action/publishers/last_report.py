@@ -1,10 +1,14 @@
 """The commit of the last report, for a ledger that records none."""
 
-from batch_action.clients.github.clients import GitHubClients
+from typing import TYPE_CHECKING
+
 from batch_action.clients.github.errors import RefusedError
 from batch_action.context import RunContext
 from batch_action.ledger.view import LedgerView
 from batch_action.publishers import markers
+
+if TYPE_CHECKING:
+    from batch_action.clients.github.clients import GitHubClients
 
 
 def read_last_reported_head(ctx: RunContext, view: LedgerView) -> str | None:
@@ -34,7 +38,7 @@ def read_last_reported_head(ctx: RunContext, view: LedgerView) -> str | None:
     return head or None
 
 
-def _last_analyzed_commit(github: GitHubClients, ref: str, category: str) -> str:
+def _last_analyzed_commit(github: "GitHubClients", ref: str, category: str) -> str:
     """Return the commit of the last analysis of a branch; empty when there is none."""
     try:
         analysis = github.scanning.latest_analysis(ref, category)

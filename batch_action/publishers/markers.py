@@ -13,11 +13,11 @@ from batch_action.clients.git import GitRepo
 from batch_action.errors import GitHubError
 from batch_action.escape import attribute, plain, unattribute
 from batch_action.models.findings import Anchor, FindingState, Severity, TrackedFinding
-from batch_action.models.github import Issue
 from batch_action.models.verification import Verification
 
 if TYPE_CHECKING:  # PyGithub takes long to import
     from batch_action.clients.github.issues import Issues
+    from batch_action.models.github import Issue
 
 SCHEMA = 1
 MAX_TITLE_CHARS = 120
@@ -110,14 +110,14 @@ def is_same_text(text: str, other: str) -> bool:
 
 def find_issues(
     issues: "Issues", destination: str, task: str, state_key: str, repository_id: str
-) -> list[Issue]:
+) -> "list[Issue]":
     """Find the issues of a task in one of the `DESTINATIONS`. Raises GitHubError."""
     kind, next_field = DESTINATIONS[destination]
     identity = identity_of(qualify_task(task, state_key), repository_id, next_field)
     return issues.find(labels_of(task, kind)[1], identity)
 
 
-def find_newest_head(issues: Iterable[Issue], repo: GitRepo) -> str:
+def find_newest_head(issues: "Iterable[Issue]", repo: GitRepo) -> str:
     """Find the newest commit that these issues name; empty without issues.
 
     Commits that the clone lacks count only when it lacks all of them.

@@ -6,8 +6,6 @@ from batch_action.context import RunContext
 from batch_action.escape import markdown, markdown_with_commits
 from batch_action.ledger import store
 from batch_action.ledger.trust import access_of
-from batch_action.models.report import SavingsByPeriod
-from batch_action.publishers import report_text
 
 MAX_OVERVIEW_BYTES = 20_000
 OVERVIEW_COLUMNS = ("Task", "Status", "Requests", "Backlog", "Findings", "Cost ($)")
@@ -49,6 +47,10 @@ def _report_total_savings(contexts: Sequence[RunContext]) -> None:
     if not savings:
         return
     others = ", ".join(markdown(ctx.title, 60) for ctx in contexts if ctx.title not in savings)
+    # Only here, as below: a run of one task has no such tables.
+    from batch_action.models.report import SavingsByPeriod  # noqa: PLC0415
+    from batch_action.publishers import report_text  # noqa: PLC0415
+
     note = f"\n\nWithout {others}, which collected nothing." if others else ""
     table = report_text.format_savings_table(SavingsByPeriod.sum(savings.values()))
     contexts[0].runner.summary(f"**Savings of all tasks**\n\n{table}{note}")
@@ -56,6 +58,8 @@ def _report_total_savings(contexts: Sequence[RunContext]) -> None:
 
 def render_overview(tasks: Sequence[tuple[str, Mapping[str, str]]]) -> str:
     """Render a row for each title with its outputs, without the columns that are all zero."""
+    from batch_action.publishers import report_text  # noqa: PLC0415
+
     rows = [(markdown(title, 60), *_overview_cells(outputs)) for title, outputs in tasks]
     shown = [n for n in range(len(OVERVIEW_COLUMNS)) if any(row[n].strip("0.") for row in rows)]
     head, *cells = [[row[n] for n in shown] for row in (OVERVIEW_COLUMNS, *rows)]

@@ -7,8 +7,6 @@ from batch_action.context import RunContext
 from batch_action.escape import html_code, markdown, markdown_with_commits
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.requests import BatchState, Request, SubmissionMode
-from batch_action.publishers import report_text
-from batch_action.publishers.report_text import SUMMARY_TABLE_BYTES, render_template
 from batch_action.requests.planner import Plan
 from batch_action.text import format_dollars, plural
 
@@ -23,6 +21,13 @@ def render_submitted(
     cost_line: str = "",
 ) -> str:
     """Render what was selected and sent, the maximum cost, and the files that were left out."""
+    # Only here: a plan on a laptop has no summary.
+    from batch_action.publishers.report_text import (  # noqa: PLC0415
+        SUMMARY_TABLE_BYTES,
+        format_table,
+        render_template,
+    )
+
     selection, cost = plan.selection, plan.cost
     costs = [
         format_dollars(usd) for usd in (cost.interactive_usd, cost.batch_usd, cost.batch_cached_usd)
@@ -40,10 +45,10 @@ def render_submitted(
         costs=costs,
         note=markdown_with_commits(f"{about_findings_line(plan)} {plan.note}".strip(), 500),
         tokens=plan.tokens,
-        backlog=report_text.format_table(
+        backlog=format_table(
             ("File",), [(html_code(file.path),) for file in plan.backlog], SUMMARY_TABLE_BYTES
         ),
-        skipped=report_text.format_table(
+        skipped=format_table(
             ("File", "Reason", ""),
             [(html_code(f.path), f.reason.value, markdown(f.detail)) for f in selection.skipped],
             SUMMARY_TABLE_BYTES,

@@ -23,14 +23,7 @@ from batch_action.models.requests import (
     SubmissionMode,
     TokenEstimate,
 )
-from batch_action.requests import (
-    builder,
-    explanation,
-    packing,
-    pricing,
-    send_strategy,
-    verification,
-)
+from batch_action.requests import builder, packing, pricing, send_strategy
 from batch_action.requests.builder import RequestSet
 from batch_action.requests.pricing import (
     NO_HISTORY,
@@ -269,14 +262,11 @@ def prepare(
         view,
         candidates,
         limit,
-        about_findings=lambda request_file: [
-            *verification.build_requests(
-                ctx, view, candidates.head, claims.get("verification", ()), request_file, limit
-            ),
-            *explanation.build_requests(
-                ctx, view, claims.get("explanation", ()), request_file, limit
-            ),
-        ],
+        about_findings=lambda request_file: (
+            _ask_about(ctx, view, candidates.head, claims, request_file, limit)
+            if any(claims.values())
+            else []
+        ),
         exact=exact,
     )
     for warning in selection_warnings(ctx, request_set.selection):
@@ -285,6 +275,26 @@ def prepare(
     known_spend = spend.load(ctx, view) if ctx.has_budget else None
     history = read_history(view, ctx.settings.model, ctx.settings.effort, check.clock)
     return build_plan(ctx, request_set, commits, strategy, check, known_spend, history)
+
+
+def _ask_about(
+    ctx: RunContext,
+    view: LedgerView,
+    head: str,
+    claims: Mapping[Purpose, Sequence[FindingClaim]],
+    request_file: RequestFile,
+    limit: int | None,
+) -> list[Request]:
+    """Write the requests about findings: first those that verify, then those that explain."""
+    # Only here: most runs ask about none, and locating a finding in its file takes long to import.
+    from batch_action.requests import explanation, verification  # noqa: PLC0415
+
+    return [
+        *verification.build_requests(
+            ctx, view, head, claims.get("verification", ()), request_file, limit
+        ),
+        *explanation.build_requests(ctx, view, claims.get("explanation", ()), request_file, limit),
+    ]
 
 
 def account_for(ctx: RunContext, view: LedgerView) -> Selection:
