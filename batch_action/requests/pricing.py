@@ -59,23 +59,22 @@ def estimate_cost(prices: Prices, usages: Iterable[tuple[str, Usage]], shared: i
     The first two assume that nothing is cached, the third that the first request to each model
     writes the prefix of *shared* tokens (1 h) and every other one reads it.
     """
-    plain = Usages((model, without_cache(usage)) for model, usage in usages)
-    batch = total_usd(prices, plain)
-    if batch is None:
-        return Cost(interactive_usd=None, batch_usd=None, batch_cached_usd=None)
-    cached = Usages()
+    plain = cached = 0.0
     written: set[str] = set()
-    for model, usage in plain:
-        prefix = min(shared, usage.input_tokens)
+    for model, usage in ((model, without_cache(usage)) for model, usage in usages):
+        if (known := prices.models.get(model)) is None:
+            return Cost(interactive_usd=None, batch_usd=None, batch_cached_usd=None)
+        rates, prefix = known.rates_for(usage), min(shared, usage.input_tokens)
+        plain += rates.usd(usage)
         cache = "cache_read_tokens" if model in written else "cache_write_1h_tokens"
         written.add(model)
         rest = usage.input_tokens - prefix
-        of_output = usage.output_tokens
-        cached.append(model, Usage(input_tokens=rest, output_tokens=of_output, **{cache: prefix}))
+        cached += rates.usd(Usage(rest, usage.output_tokens, **{cache: prefix}))
+    batch = plain * prices.batch_discount
     return Cost(
         interactive_usd=batch / prices.batch_discount,
         batch_usd=batch,
-        batch_cached_usd=total_usd(prices, cached),
+        batch_cached_usd=cached * prices.batch_discount,
     )
 
 

@@ -50,16 +50,13 @@ def saved_by_cache(prices: Prices, model: str, requests: Sequence[Request], shar
     0 when it would cost more or no price is known. Only the requests for the configured *model*
     count: another model has a cache of its own.
     """
-    usages = [
-        (model, Usage(input_tokens=request.input_tokens, output_tokens=request.max_tokens))
-        for request in requests
-        if request.may_be_cached
-    ]
+    cached = [request for request in requests if request.may_be_cached]
     rates = prices.models.get(model)
-    cost = pricing.estimate_cost(prices, usages, shared)
     is_cached = rates and rates.cache_minimum and shared >= rates.cache_minimum
-    if not is_cached or len(usages) < MIN_CACHED_REQUESTS:
+    if not is_cached or len(cached) < MIN_CACHED_REQUESTS:
         return 0.0
+    usages = ((model, Usage(request.input_tokens, request.max_tokens)) for request in cached)
+    cost = pricing.estimate_cost(prices, usages, shared)
     return max(0.0, (cost.batch_usd or 0.0) - (cost.batch_cached_usd or 0.0))
 
 
