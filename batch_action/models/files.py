@@ -1,5 +1,6 @@
 """Changed files, the parts and texts that requests are made of, and the selection of a run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum, unique
 
@@ -205,6 +206,8 @@ class SourceFile(SelectedFile):
 
     text: str
     """The blob at head, decoded (undecodable bytes become U+FFFD), with secrets masked."""
+    lines: Sequence[str]
+    """Those of the text, without their ends."""
     diff: str
     """Unified diff of the changed hunks with context; empty for a whole-file review."""
     hunks: tuple[Hunk, ...] = ()

@@ -1,6 +1,6 @@
 """Message params of one request: the shared instructions first, the file last."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -56,6 +56,8 @@ class FileElement:
     path: str
     language: str
     text: str
+    lines: Sequence[str]
+    """All of the text."""
     part: FilePart
 
     def render(self, shown: Collection[int] | None = None) -> str:
@@ -71,7 +73,9 @@ class FileElement:
 
     @cached_property
     def _lines(self) -> "_NumberedLines":
-        return _NumberedLines(self.text, self.part.start_line, self.part.end_line)
+        part = self.part
+        lines = self.lines[part.start_line - 1 : part.end_line]
+        return _NumberedLines(self.text, lines, part.start_line)
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,8 @@ class PartText:
 
     @cached_property
     def _element(self) -> FileElement:
-        return FileElement(self.file.path, self.file.language, self.file.text, self.part)
+        file = self.file
+        return FileElement(file.path, file.language, file.text, file.lines, self.part)
 
     @cached_property
     def _before(self) -> str:
@@ -124,8 +129,8 @@ def quoted_element(name: str, attributes: str, text: str) -> str:
 
 def _context_file(file: ContextFile) -> str:
     note = "" if file.complete else ' complete="no"'
-    element, last = file.kind, file.text.removesuffix("\n").count("\n") + 1
-    lines = _NumberedLines(file.text, 1, last).render()
+    element, each = file.kind, file.text.removesuffix("\n").split("\n")
+    lines = _NumberedLines(file.text, each, 1).render()
     return f'<{element} path="{_name(file.path)}"{note}>\n{lines}\n</{element}>\n'
 
 
@@ -150,15 +155,17 @@ class _NumberedLines:
     """Lines of a text with their numbers; those of a long gap, as in a notebook, are left out."""
 
     text: str
+    """With at least these lines."""
+    lines: Sequence[str]
     first: int
-    last: int
+    """The number of the first one."""
 
     def render(self, shown: Collection[int] | None = None) -> str:
         """Join the lines of these numbers, and a sign for those that are left out; None: all."""
         if shown is None:
             return "\n".join(filter(None, self._each)) if self._has_gap else self._numbered
         joined: list[str] = []
-        at, end = self.first, self.first + len(self._lines)
+        at, end = self.first, self.first + len(self.lines)
         for first, last in [*runs(n for n in shown if at <= n < end), (end, end)]:
             if at < first and joined[-1:] != [LEFT_OUT]:
                 joined.append(LEFT_OUT)
@@ -167,13 +174,9 @@ class _NumberedLines:
         return "\n".join(joined)
 
     @cached_property
-    def _lines(self) -> list[str]:
-        return self.text.split("\n")[self.first - 1 : self.last]
-
-    @cached_property
     def _numbered(self) -> str:
         """All lines, those of gaps too."""
-        lines = self._lines
+        lines = self.lines
         if _has_line_breaks(self.text):
             lines = [_without_line_breaks(line.rstrip(chr(13))) for line in lines]
         return number_lines(lines, self.first, len(str(self.first + len(lines) - 1)))
@@ -181,7 +184,7 @@ class _NumberedLines:
     @cached_property
     def _each(self) -> list[str]:
         """The lines; those of a long gap are empty."""
-        numbered, lines = self._numbered.split("\n"), self._lines
+        numbered, lines = self._numbered.split("\n"), self.lines
         if self._has_gap:
             for index in range(MAX_GAP, len(lines)):
                 if not any(lines[index - MAX_GAP : index + 1]):

@@ -127,11 +127,11 @@ class ClaimedFile:
     def render(self) -> str:
         """Return the user's message: the claims, then the file."""
         claims = "".join(_claim_text(n, claim) for n, claim in enumerate(self.claims, 1))
-        lines = self.text.removesuffix("\n").count("\n") + 1
-        whole = FilePart(number=1, count=1, start_line=1, end_line=lines)
+        lines = self.text.removesuffix("\n").split("\n")
+        whole = FilePart(number=1, count=1, start_line=1, end_line=len(lines))
         language = language_of(self.path, self.text)
-        shown = self.shown_lines()
-        return claims + prompt.FileElement(self.path, language, self.text, whole).render(shown)
+        element = prompt.FileElement(self.path, language, self.text, lines, whole)
+        return claims + element.render(self.shown_lines())
 
 
 def _claim_text(number: int, claim: FindingClaim) -> str:

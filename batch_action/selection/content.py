@@ -245,11 +245,6 @@ def lines_of(text: str) -> list[str]:
     return lines[:-1] if lines[-1] == "" else lines
 
 
-def count_lines(text: str) -> int:
-    """Return the number of lines that `lines_of` returns."""
-    return text.count("\n") + (text[-1:] not in ("", "\n"))
-
-
 def generated_marker(text: str) -> str | None:
     """Return the marker of a generator; None without one.
 
@@ -287,18 +282,20 @@ def compiled_marker(text: str) -> str | None:
     return found[0].strip()[-60:] if found else None
 
 
-def parts_of(text: str, max_chars: int = MAX_PART_CHARS) -> tuple[FilePart, ...]:
+def parts_of(
+    text: str, max_chars: int = MAX_PART_CHARS, *, lines: Sequence[str] | None = None
+) -> tuple[FilePart, ...]:
     """Return the parts of a text: together they hold each line once, in order.
 
     A part ends at the best place in the second half of what fits: before a top-level definition
     after a blank line, else at a blank line, else where it is full. A line longer than `max_chars`
-    (see `find_long_line`) would be a part of its own.
+    (see `find_long_line`) would be a part of its own. *lines*: those of the text, if known.
     """
-    # As each line counts with its end, a text that fits needs no look at its lines.
+    lines = lines_of(text) if lines is None else lines
+    # As each line counts with its end, a text that fits needs no look at them.
     fits = 0 < len(text) < max_chars
-    bounds = [(0, count_lines(text))] if fits else []
-    lines = [] if fits else lines_of(text)
-    first = 0
+    bounds = [(0, len(lines))] if fits else []
+    first = len(lines) if fits else 0
     while first < len(lines):
         last = _part_end(lines, first, max_chars)
         bounds.append((first, last))
@@ -352,7 +349,7 @@ def render_hunks(
         hunks: in order, as `git diff -U0` counts lines.
         max_chars: the limit of the result; a last line counts the places that are left out.
     """
-    return render_changes(removed_lines(old, hunks), new, hunks, max_chars=max_chars)
+    return render_changes(removed_lines(old, hunks), lines_of(new), hunks, max_chars=max_chars)
 
 
 def removed_lines(old: str, hunks: Sequence[Hunk]) -> list[list[str]]:
@@ -366,20 +363,19 @@ def removed_lines(old: str, hunks: Sequence[Hunk]) -> list[list[str]]:
 
 def render_changes(
     removed: Sequence[Sequence[str]],
-    new: str,
+    new: Sequence[str],
     hunks: Sequence[Hunk],
     *,
     max_chars: int = MAX_DIFF_CHARS,
 ) -> str:
-    """Return what `render_hunks` returns, from the removed lines of each hunk."""
+    """Return what `render_hunks` returns, from the removed lines of each hunk and all new ones."""
     if not hunks:
         return ""
-    new_lines = lines_of(new)
     groups = list(_group_hunks(list(zip(hunks, removed, strict=True))))
     shown: list[str] = []
     remaining = max_chars
     for number, group in enumerate(groups):
-        text = _render_group(group, new_lines)
+        text = _render_group(group, new)
         remaining -= len(text) + 1
         if remaining < 0:
             shown.append(f"… {len(groups) - number} more changed places are not shown here")

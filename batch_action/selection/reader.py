@@ -444,7 +444,8 @@ def _select_file(
     else:
         text, masked = mask(plain, path)
         hunks, removed = _hunks_of(file, text, blobs.get(change.old_blob or "", b""))
-    lines = content.count_changed_lines(hunks) or content.count_lines(text)
+    lines = content.lines_of(text)
+    changed = content.count_changed_lines(hunks) or len(lines)
     return SourceFile(
         path=path,
         status=change.status,
@@ -453,10 +454,11 @@ def _select_file(
         old_blob=change.old_blob,
         language=language_of(path, text),
         text=text,
-        diff=content.render_changes(removed, text, hunks),
+        lines=lines,
+        diff=content.render_changes(removed, lines, hunks),
         hunks=hunks,
-        parts=content.parts_of(text),
-        risk=risk(path, changed=lines, churn=churn),
+        parts=content.parts_of(text, lines=lines),
+        risk=risk(path, changed=changed, churn=churn),
         masked_secrets=masked,
         lossless=file.lossless,
     )

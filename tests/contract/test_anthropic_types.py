@@ -11,7 +11,7 @@ from pydantic_core import PydanticSerializationError
 
 from batch_action.models.files import ChangeType, SourceFile
 from batch_action.requests import prompt
-from batch_action.selection.content import parts_of
+from batch_action.selection.content import lines_of, parts_of
 from batch_action.tasks.registry import all_tasks
 from batch_action.tasks.task import Task
 from tests.contract.cassettes import FOLDER, exchanges
@@ -54,6 +54,7 @@ def real_params(task: Task, *, cache: bool, effort: str | None) -> dict[str, Any
         old_path=None,
         old_blob="b" * 40,
         text=TEXT,
+        lines=lines_of(TEXT),
         diff="",
         language="python",
         parts=parts_of(TEXT),

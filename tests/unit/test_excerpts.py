@@ -39,6 +39,7 @@ def source(text, hunks, language="python", path="src/a.py"):
         risk=1.0,
         masked_secrets=0,
         text=text,
+        lines=lines_of(text),
         diff=render_hunks("", text, hunks),
         hunks=hunks,
     )

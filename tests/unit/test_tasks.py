@@ -29,7 +29,7 @@ from batch_action.models.files import (
 from batch_action.models.findings import Confidence, Severity
 from batch_action.models.licenses import LicensePolicy
 from batch_action.requests import prompt
-from batch_action.selection.content import decode, parts_of, render_hunks
+from batch_action.selection.content import decode, lines_of, parts_of, render_hunks
 from batch_action.tasks import license_check, registry
 from batch_action.tasks.registry import ABOUT_FINDINGS, all_tasks
 from batch_action.tasks.task import ContextNeeds, Task, UnreadableAnswerError
@@ -79,6 +79,7 @@ def file(path="src/total.py", text=NEW, diff=None, **fields):
         "old_path": None,
         "old_blob": "b" * 40,
         "language": "python",
+        "lines": lines_of(text),
         "parts": parts_of(text),
         "risk": 1.0,
         "masked_secrets": 0,
