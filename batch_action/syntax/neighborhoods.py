@@ -10,12 +10,18 @@ MAX_HEADER_CHARS = 300
 MAX_SCOPE_LINES = 120
 """A longer enclosing definition is not used: any change in it would count."""
 
-_NAMED_HEADER = re.compile(
-    r"\s*(?:(?:export|default|pub(?:\([^)]*\))?|public|private|protected|internal|static|final|"
-    r"abstract|async|override|virtual|inline|const|unsafe|extern|open|sealed|suspend)\s+)*"
-    r"(?:def|class|function|func|fn|fun|sub|struct|enum|impl|trait|interface|module|namespace|"
-    r"record|object|test|describe|it)\b"
+_MODIFIERS = (
+    *("export", "default", r"pub(?:\([^)]*\))?", "public", "private", "protected", "internal"),
+    *("static", "final", "abstract", "async", "override", "virtual", "inline", "const", "unsafe"),
+    *("extern", "open", "sealed", "suspend"),
 )
+_DEFINING = (
+    *("def", "class", "function", "func", "fn", "fun", "sub", "struct", "enum", "impl", "trait"),
+    *("interface", "module", "namespace", "record", "object", "test", "describe", "it"),
+)
+_NAMED_HEADER = re.compile(rf"\s*(?:(?:{'|'.join(_MODIFIERS)})\s+)*(?:{'|'.join(_DEFINING)})\b")
+_HEADER_STARTS = frozenset(word[:2] for word in (*_MODIFIERS, *_DEFINING))
+"""The expression is slower than a look at how most lines begin."""
 _BRACE_HEADER = re.compile(
     # C, Java and kin: a signature without `;` before an opening brace; JavaScript's arrows.
     r"\s*[\w<>\[\],.:*&~\s]+\([^;{}]*\)[^;{}]*\{\s*$|.*=>\s*\{\s*$"
@@ -31,7 +37,10 @@ def neighborhood(lines: Sequence[str], start: int, end: int) -> tuple[int, int]:
     """
     indents = [i for line in lines[start - 1 : end] if (i := _indent(line)) is not None]
     header = _header(lines, start, min(indents)) if indents else None
-    return _range_of(lines, start, end, header, _block_end(lines, header) if header else None)
+    last = _last_of(_block_end(lines, header), header, end, len(lines)) if header else None
+    if header is not None and last is not None:
+        return header, last
+    return max(1, start - CONTEXT_LINES), min(max(len(lines), 1), end + CONTEXT_LINES)
 
 
 def touched_lines(lines: Sequence[str], changed: Iterable[int]) -> set[int]:
@@ -81,56 +90,64 @@ class _Window:
         return max(1, start - MAX_SCOPE_LINES)
 
     def _read_to(self, last: int) -> None:
-        above, indents = self._above, self._above_indents
-        first = self._first + len(self._indents)
+        above, above_indents, start = self._above, self._above_indents, self._first
+        indents, parents, headers = self._indents, self._parents, self._headers
+        first = start + len(headers)
         for number, line in enumerate(self._lines[first - 1 : last], first):
-            bare, parent, indent = line.strip(), 0, None
             self._open.append(above[-1])
-            if bare:
-                indent = _width(line, bare)
-                if bare[0] in _CLOSING_SIGNS or bare == "{":
-                    parent = above[bisect_left(indents, indent) - 1]
-                else:
-                    while indents[-1] >= indent:
-                        above.pop()
-                        indents.pop()
-                    parent = above[-1]
-                    above.append(number)
-                    indents.append(indent)
-            self._indents.append(indent)
-            self._parents.append(parent)
-            if bare and _is_header(line, bare):
-                self._headers.append(number)
+            bare = line.strip()
+            if not bare:
+                indents.append(None)
+                parents.append(0)
+                headers.append(0)
+                continue
+            sign = bare[0]
+            indent = _width(line, bare) if "\t" in line else line.index(sign)
+            if sign in _CLOSING_SIGNS or bare == "{":
+                parent = above[bisect_left(above_indents, indent) - 1]
             else:
-                self._headers.append(self._headers[parent - self._first] if parent else 0)
+                while above_indents[-1] >= indent:
+                    above.pop()
+                    above_indents.pop()
+                parent = above[-1]
+                above.append(number)
+                above_indents.append(indent)
+            indents.append(indent)
+            parents.append(parent)
+            if _is_header(line, bare):
+                headers.append(number)
+            else:
+                headers.append(headers[parent - start] if parent else 0)
 
     def touched(self) -> set[int]:
         """Return the lines whose neighborhood holds a changed one."""
         found: set[int] = set()
-        for header in {number for changed in self._changed for number in self._around(changed)}:
-            if self._headers[header - self._first] == header:
-                found.update(self._touched_below(header))
+        for header in self._changed_headers():
+            found.update(self._touched_below(header))
         end = 0
         for changed in self._changed:
             last = min(changed + CONTEXT_LINES, len(self._lines))
             for number in range(max(1, end + 1, changed - CONTEXT_LINES), last + 1):
-                if number not in found and self._holds_change(*self._neighborhood(number)):
+                if number not in found and self._is_touched(number):
                     found.add(number)
             end = max(end, last)
         return found
 
-    def _around(self, number: int) -> Iterator[int]:
-        yield number
-        number = self._open[number - self._first]
-        while number:
-            yield number
-            number = self._parents[number - self._first]
+    def _changed_headers(self) -> set[int]:
+        """Return the headers that are changed, or that are around or right above a change."""
+        found: set[int] = set()
+        for changed in self._changed:
+            number = self._open[changed - self._first]
+            while number and number not in found:
+                found.add(number)
+                number = self._parents[number - self._first]
+        return {n for n in found.union(self._changed) if self._headers[n - self._first] == n}
 
     def _touched_below(self, header: int) -> Iterator[int]:
         """Yield the touched lines of which this is the header."""
         block_last, _ = self._block(header)
-        first, last = self._neighborhood(header)
-        if first == header and self._holds_change(first, last):
+        last = self._last_line(header, header)
+        if last is not None and self._holds_change(header, last):
             self._read_to(block_last)
             headers = self._headers[header - self._first : block_last + 1 - self._first]
             yield from (number for number, of in enumerate(headers, header) if of == header)
@@ -141,16 +158,22 @@ class _Window:
             indent = self._indents[number - self._first]
             if indent is not None and indent <= outer and not _continues(self._lines[number - 1]):
                 return
-            holder, last = self._headers[number - self._first], self._neighborhood(number)[1]
-            if holder == header and self._holds_change(header, last):
-                yield number
+            if self._headers[number - self._first] == header:
+                last = self._last_line(header, number)
+                if last is not None and self._holds_change(header, last):
+                    yield number
 
-    def _neighborhood(self, number: int) -> tuple[int, int]:
-        header = self._headers[number - self._first] or None
-        if header is not None and number - header > MAX_SCOPE_LINES:
-            header = None
-        block = None if header is None else self._block(header)
-        return _range_of(self._lines, number, number, header, block)
+    def _is_touched(self, number: int) -> bool:
+        """Return whether the neighborhood of a line that is near a change holds one."""
+        header = self._headers[number - self._first]
+        if not header or number - header > MAX_SCOPE_LINES:
+            return True
+        last = self._last_line(header, number)
+        return last is None or self._holds_change(header, last)
+
+    def _last_line(self, header: int, number: int) -> int | None:
+        """Return the last line of the neighborhood of a line; None if it is too far away."""
+        return _last_of(self._block(header), header, number, len(self._lines))
 
     def _holds_change(self, first: int, last: int) -> bool:
         at = bisect_left(self._changed, first)
@@ -162,17 +185,16 @@ class _Window:
         return self._blocks[header]
 
 
-def _range_of(
-    lines: Sequence[str], start: int, end: int, header: int | None, block: tuple[int, bool] | None
-) -> tuple[int, int]:
-    if header is not None and block is not None:
-        last, is_closed = block
-        # Of an indented block with the line after it: an addition at the end of the block falls
-        # between two of its lines.
-        last = max(last, end) if is_closed else min(len(lines), max(last, end) + 1)
-        if last - header < MAX_SCOPE_LINES:
-            return header, last
-    return max(1, start - CONTEXT_LINES), min(max(len(lines), 1), end + CONTEXT_LINES)
+def _last_of(block: tuple[int, bool], header: int, end: int, count: int) -> int | None:
+    """Return the last line of a neighborhood with this header; None if it is too far away.
+
+    *count*: of the lines of the text.
+    """
+    last, is_closed = block
+    # Of an indented block with the line after it: an addition at the end of the block falls between
+    # two of its lines.
+    last = max(last, end) if is_closed else min(count, max(last, end) + 1)
+    return last if last - header < MAX_SCOPE_LINES else None
 
 
 def _indent(line: str) -> int | None:
@@ -189,11 +211,14 @@ def _width(line: str, bare: str) -> int:
 
 def _is_header(line: str, bare: str) -> bool:
     """Return whether a line, *bare* without white space at both ends, opens a definition."""
-    # The pattern is slow on a minified line, which is no header anyway.
-    if len(line) > MAX_HEADER_CHARS:
+    is_named = bare[:2] in _HEADER_STARTS
+    # The patterns are slow on a minified line, which is no header anyway.
+    if not (is_named or bare[-1] == "{") or len(line) > MAX_HEADER_CHARS or _CONTROL.match(line):
         return False
-    found = _NAMED_HEADER.match(line) or (bare[-1] == "{" and _BRACE_HEADER.match(line))
-    return bool(found) and not _CONTROL.match(line)
+    return bool(
+        (is_named and _NAMED_HEADER.match(line))
+        or (bare[-1] == "{" and _BRACE_HEADER.match(line))
+    )
 
 
 def _continues(line: str) -> bool:
@@ -227,6 +252,11 @@ def _block_end(lines: Sequence[str], header: int) -> tuple[int, bool]:
     last = header
     for number in range(header + 1, len(lines) + 1):
         line = lines[number - 1]
+        if line[: outer + 1].isspace() and not line.isspace():
+            last = number
+            if last - header >= MAX_SCOPE_LINES:
+                break
+            continue
         bare = line.strip()
         if not bare:
             continue
