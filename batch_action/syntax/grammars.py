@@ -131,13 +131,12 @@ def _definition(
         last = max(last, _last(top[start]))
     if key == "callback" and start == last:
         return None
-    names = (node.text or b"" for node in captures.get("name", ()))
+    texts = ((node.text or b"").decode("utf-8", "replace") for node in captures.get("name", ()))
+    names = (text.rpartition(".")[2].strip("'\"`#") for text in texts)
     is_type = key == "type" or (key == "callback" and last - start >= MAX_CALLBACK_LINES)
     return Definition(
         kind=DefinitionKind.TYPE if is_type else DefinitionKind.FUNCTION,
-        names=tuple(
-            name.decode("utf-8", "replace").rpartition(".")[2].strip("'\"`#") for name in names
-        ),
+        names=tuple(filter(None, names)),
         first=_comment_above(lines, start),
         start=start,
         body=min(max(_first(body), start) + 1, last + 1),

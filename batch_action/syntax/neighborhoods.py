@@ -216,8 +216,7 @@ def _is_header(line: str, bare: str) -> bool:
     if not (is_named or bare[-1] == "{") or len(line) > MAX_HEADER_CHARS or _CONTROL.match(line):
         return False
     return bool(
-        (is_named and _NAMED_HEADER.match(line))
-        or (bare[-1] == "{" and _BRACE_HEADER.match(line))
+        (is_named and _NAMED_HEADER.match(line)) or (bare[-1] == "{" and _BRACE_HEADER.match(line))
     )
 
 

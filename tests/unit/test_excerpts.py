@@ -554,6 +554,15 @@ def test_the_cost_is_linear(language):
     )
 
 
+@pytest.mark.parametrize("language", ["javascript", "typescript"])
+def test_a_function_whose_name_is_empty_has_no_name(language):
+    """An empty name would occur everywhere."""
+    text = "const a = {\n  '': function () {\n    b();\n  },\n};\n" + "c();\n" * 50
+    inner = outline_of(text, language).definitions[1]
+    assert (inner.start, inner.last, inner.names) == (2, 4, ())
+    assert {1, 2, 3, 4} <= choose_lines(text, language, [changed_at(3)])
+
+
 def test_a_string_that_is_not_closed_ends_with_the_text():
     text = 'def first():\n    return 1\n\n\ndef last():\n    """No end.\n'
     (_, last) = outline_of(text, "python").definitions
