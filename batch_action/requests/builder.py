@@ -182,9 +182,10 @@ MAX_GUIDELINES_CHARS = 20_000
 
 def shared_instructions(ctx: RunContext, head: str) -> str:
     """Return the system prompt that all requests about this commit share."""
-    commit, guidelines = ctx.rules_commit_for(head), []
-    for name in ctx.settings.guidelines if ctx.git.has_commit(commit) else ():
-        if data := ctx.git.file_at(commit, name):
+    commit, names, guidelines = ctx.rules_commit_for(head), ctx.settings.guidelines, []
+    files = ctx.git.files_at(commit, names) if ctx.git.has_commit(commit) else {}
+    for name in names:
+        if data := files.get(name):
             text = mask(data.decode("utf-8", "replace")[:MAX_GUIDELINES_CHARS].strip())[0]
             guidelines.append(f"### {name}\n\n{text}")
     facts = context_files.shared_facts(ctx, head)

@@ -352,9 +352,9 @@ def _changes_from_github(ctx: RunContext, commits: CommitRange) -> list[FileChan
     Raises GitHubError: when its answer is incomplete.
     """
     git = ctx.git
-    if commits.base is None or (git.has_commit(commits.base) and not commits.fork_unknown):
+    if commits.base is None or ctx.github is None or not git.is_shallow():
         return None
-    if ctx.github is None or not git.is_shallow():
+    if git.has_commit(commits.base) and not commits.fork_unknown:
         return None
     missing = f"{commits.base[:12]}, the commit of the last run"
     if commits.fork_unknown:

@@ -87,7 +87,7 @@ def _explicit_range(
         return None
     base = _resolve(git, "base", settings.base)
     nearest = git.nearest_ancestor(recorded, head) if recorded else base
-    partial = nearest is None or not git.is_ancestor(base, nearest)
+    partial = nearest != base and (nearest is None or not git.is_ancestor(base, nearest))
     return CommitRange(head=head, base=base, explanation="`base`", partial=partial)
 
 

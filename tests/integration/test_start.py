@@ -116,6 +116,10 @@ def test_a_run_without_a_token_imports_only_what_it_uses(tmp_path: Path, command
     assert "batch_action.requests.planner" in imported
 
 
+MAX_GIT_PROCESSES = 25
+"""Of a plan. Each takes as long as planning five files."""
+
+
 def test_the_number_of_git_processes_is_that_of_any_number_of_files(tmp_path: Path) -> None:
     folders = [repositories.create(tmp_path / str(n), n).folder for n in (10, 60)]
     code = (
@@ -134,6 +138,7 @@ def test_the_number_of_git_processes_is_that_of_any_number_of_files(tmp_path: Pa
     assert [row[1] for row in counts] == ["0"] * 6, done.stderr
     # GitPython asks git for its version when it is imported, with the first of all.
     assert [int(row[2]) for row in many] == [int(few[0][2]) - 2, *(int(row[2]) for row in few[1:])]
+    assert max(int(row[2]) for row in few) <= MAX_GIT_PROCESSES
 
 
 @pytest.mark.parametrize("name", SENTENCES)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 from batch_action.clients.git.runner import (
@@ -14,6 +15,7 @@ from batch_action.clients.git.runner import (
     complete_clone,
     git_error,
     is_commit_id,
+    may_be_in_a_tree,
     may_be_same_text,
     parse_attributes,
     parse_messages,
@@ -29,6 +31,8 @@ MAX_COMPARED_CANDIDATES = 32
 """How many incomparable ancestors `nearest_ancestor` measures the distance of."""
 MAX_CHURN_COMMITS = 2000
 """How many commits `churn` reads: a hint for the order of files must stay cheap."""
+MAX_NAMED_PATHS = 100
+"""Among more paths, the files of a commit are looked for in its whole tree."""
 RENAME_LIMIT = 2000
 """Inexact renames are looked for among at most so many added and deleted files."""
 ATTRIBUTES = ("linguist-generated", "linguist-vendored", "binary", "diff", "batch-action")
@@ -55,6 +59,8 @@ class GitRepo:
             ConfigError: there is none, or no git program.
         """
         self.runner = GitRunner(path)
+        self._present: set[str] = set()
+        """Commits that were found in this clone, with their trees."""
 
     # Commits
 
@@ -67,6 +73,8 @@ class GitRepo:
         """
         if not rev or rev.startswith("-") or "\0" in rev:
             raise ConfigError(f"{rev!r} is no revision.", fix="Give a commit id, branch or tag.")
+        if rev in self._present:
+            return rev
         for name in (rev, f"refs/remotes/origin/{rev}"):
             if commit := self._find_commit(name):
                 return commit
@@ -97,14 +105,17 @@ class GitRepo:
 
     def has_commit(self, sha: str) -> bool:
         """Return whether the commit with this id, and its tree, are in this clone."""
+        if sha in self._present:
+            return True
         if not is_commit_id(sha):
             return False
         # A missing one is named as such, or, in a partial clone, ends the call.
         kinds = ("commit", "tree")
         feed = _lines(f"{sha}^{{{kind}}}" for kind in kinds)
-        check = "--batch-check=%(objecttype)"
-        _, out, _ = self.runner.call("cat-file", check, feed=feed)
-        return tuple(out.decode("utf-8", "replace").split()) == kinds
+        _, out, _ = self.runner.call("cat-file", "--batch-check=%(objecttype)", feed=feed)
+        if is_present := tuple(out.decode("utf-8", "replace").split()) == kinds:
+            self._present.add(sha)
+        return is_present
 
     def is_ancestor(self, older: str, newer: str) -> bool | None:
         """Return whether `newer` descends from `older` (or is it); None when the clone cannot tell.
@@ -269,33 +280,38 @@ class GitRepo:
                 raise
             # Contents to compare are missing, but equal ones have equal names.
             out = self.runner.output(*command, "-M100%", base, head)
+        self._present.add(head)
         return list(parse_raw_diff(out))
 
     def tree(self, commit: str) -> list[FileChange]:
         """Return every entry of a commit's tree, as unchanged."""
         return list(self._tree(commit, ChangeType.UNCHANGED))
 
-    def _tree(self, commit: str, status: ChangeType) -> Iterator[FileChange]:
-        return parse_tree(self.runner.output("ls-tree", "-r", "-z", "--full-tree", commit), status)
+    def _tree(
+        self, commit: str, status: ChangeType, paths: Iterable[str] = ()
+    ) -> Iterator[FileChange]:
+        out = self.runner.output("ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
+        return parse_tree(out, status)
 
     def tree_blobs(self, commit: str, paths: Collection[str]) -> dict[str, str]:
         """Return the blob of each path that is a file of the commit, not a link or submodule."""
-        wanted = set(paths)
-        return {
-            entry.path: entry.blob
-            for entry in (self._tree(commit, ChangeType.UNCHANGED) if wanted else ())
-            if entry.path in wanted and entry.mode in REGULAR_FILE_MODES
-        }
+        wanted = set(filter(may_be_in_a_tree, paths))
+        if not wanted:
+            return {}
+        named = sorted(wanted) if len(wanted) <= MAX_NAMED_PATHS else ()
+        found = self._tree(commit, ChangeType.UNCHANGED, named)
+        regular = (entry for entry in found if entry.mode in REGULAR_FILE_MODES)
+        return {entry.path: entry.blob for entry in regular if entry.path in wanted}
+
+    def files_at(self, commit: str, paths: Iterable[str]) -> dict[str, bytes]:
+        """Return the bytes of those paths that are regular files of a commit, not links."""
+        blobs = self.tree_blobs(commit, set(paths))
+        data = dict(self.blobs(set(blobs.values())))
+        return {path: data[blob] for path, blob in blobs.items() if blob in data}
 
     def file_at(self, commit: str, path: str) -> bytes | None:
         """Return a regular file's bytes at a commit; None if there is none (or it is a link)."""
-        if not path or path.startswith("/") or "\0" in path or ".." in path.split("/"):
-            return None  # Git refuses these, which no tree has.
-        out = self.runner.output("ls-tree", "-r", "-z", "--full-tree", commit, "--", path)
-        for entry in parse_tree(out, ChangeType.UNCHANGED):
-            if entry.path == path and entry.mode in REGULAR_FILE_MODES:
-                return next((data for _, data in self.blobs([entry.blob])), None)
-        return None
+        return self.files_at(commit, [path]).get(path)
 
     def renames(self, old_commit: str, new_commit: str) -> dict[str, str]:
         """Return `{old path: new path}` of the files that were renamed between two commits."""
@@ -366,16 +382,21 @@ class GitRepo:
                 *("commit-tree", tree, "-p", commit, "-m", "Not applied yet"),
                 env={**env, **_IDENTITY, **dates},
             )
+            name = patched.decode().strip()
             with self.runner.extra_objects(env["GIT_OBJECT_DIRECTORY"]):
-                yield patched.decode().strip()
+                yield name
+            self._present.discard(name)
 
     # Blobs
 
     def sizes(self, ids: Iterable[str]) -> dict[str, int]:
         """Return the size in bytes of each blob that is in this clone, by id."""
+        wanted = list(ids)
+        if not wanted:
+            return {}
         with self.runner.object_environment() as env:
             out = self.runner.output(
-                "cat-file", "--batch-check", "--buffer", feed=_lines(ids), env=env
+                "cat-file", "--batch-check", "--buffer", feed=_lines(wanted), env=env
             )
         sizes = {}
         for line in out.splitlines():
@@ -422,13 +443,10 @@ class GitRepo:
             return
         command = (*_DIFF_COMMAND, "--ignore-all-space") if ignore_space else _DIFF_COMMAND
         with self.runner.scratch_repository() as env:
-            trees = [
-                self.runner.output(
-                    *("mktree", "-z"), feed=_tree_entries(pair[side] for pair in pairs), env=env
-                )
-                for side in (0, 1)
-            ]
-            pair_line = b" ".join(tree.strip() for tree in trees) + b"\n"
+            old, new = zip(*pairs, strict=True)
+            feed = chain(_tree_entries(old), [b"\0"], _tree_entries(new))
+            trees = self.runner.output("mktree", "-z", "--batch", feed=feed, env=env)
+            pair_line = b" ".join(trees.split()) + b"\n"
             with self.runner.stream(command, feed=[pair_line], env=env) as stdout:
                 # Git repeats the ids first, even if only line endings differ and no hunk follows.
                 if stdout.readline() != pair_line:

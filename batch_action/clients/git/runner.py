@@ -17,7 +17,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -38,6 +38,7 @@ REGULAR_FILE_MODES = ("100644", "100755")
 SUBMODULE_MODE = "160000"
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_SHA256 = re.compile(r"^[^#;\n]*\bobjectformat\s*=\s*\"?sha256\b", re.MULTILINE)
 _CHANGE_TYPES = {
     "A": ChangeType.ADDED,
     "C": ChangeType.COPIED,
@@ -85,7 +86,7 @@ class GitRunner:
         env: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes, str]:
         """Run `git ARGS` with `feed` on standard input; return exit code, output, error output."""
-        with _temporary_file(feed) as stdin:
+        with _temporary_file(feed) if feed else nullcontext() as stdin:
             return self._git.execute(
                 ["git", "--no-pager", *args],
                 istream=stdin,
@@ -174,11 +175,15 @@ class GitRunner:
     @cached_property
     def is_partial(self) -> bool:
         """Whether the clone may lack blobs (`--filter`), which git would fetch."""
+        return "promisor" in self._config or "partialclone" in self._config
+
+    @cached_property
+    def _config(self) -> str:
+        """The repository's own configuration, in lower case."""
         try:
-            config = (self.common_dir / "config").read_text("utf-8", "replace").casefold()
+            return (self.common_dir / "config").read_text("utf-8", "replace").casefold()
         except OSError:
-            return False
-        return "promisor" in config or "partialclone" in config
+            return ""
 
     @contextmanager
     def object_environment(self) -> Iterator[dict[str, str]]:
@@ -201,8 +206,7 @@ class GitRunner:
 
     @cached_property
     def _scratch_config(self) -> str:
-        code, out, _ = self.call("rev-parse", "--show-object-format")
-        if code == 0 and out.strip() == b"sha256":
+        if _SHA256.search(self._config):
             return (
                 "[core]\n\trepositoryformatversion = 1\n\tbare = true\n"
                 "[extensions]\n\tobjectFormat = sha256\n"
@@ -403,6 +407,11 @@ def may_be_same_text(changes: Sequence[LineChange]) -> bool:
         normalize_line_ends(change.removed) == normalize_line_ends(change.added)
         for change in changes
     )
+
+
+def may_be_in_a_tree(path: str) -> bool:
+    """Return whether git takes the path: it refuses some that no tree has."""
+    return bool(path) and path[0] != "/" and "\0" not in path and ".." not in path.split("/")
 
 
 def is_commit_id(text: str) -> bool:
