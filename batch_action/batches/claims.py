@@ -1,13 +1,16 @@
 """The claims of a submit: findings that a collect has reported and that are to be verified.
 
 Their wording is in no ledger. In `run` the collect hands it on; else the results of the batch that
-reported them are fetched again.
+reported them are fetched again, once: nothing is fetched for what cannot be asked yet, and what can
+never be asked is recorded as undecided.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from batch_action.batches.results import RETENTION, BatchResults, RequestAnswer, is_batch_id
+from batch_action.batches.earlier_answers import EarlierAnswers
+from batch_action.batches.results import BatchResults, RequestAnswer
 from batch_action.clients.git import GitRepo
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError
@@ -15,11 +18,11 @@ from batch_action.findings.anchoring import SourceText, find_quotation
 from batch_action.ledger import verification
 from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import Anchor, FindingClaim, FindingStatus, RawFinding
-from batch_action.models.ledger import Intended, RequestKey, Sent
+from batch_action.models.ledger import RequestKey
 from batch_action.models.verification import Verification, VerificationResult
 from batch_action.models.verification_facts import VerificationDue, Verified
+from batch_action.selection import commit_range
 from batch_action.selection.content import reviewed_text
-from batch_action.tasks.task import Task, UnreadableAnswerError
 from batch_action.text import plural
 
 Due = tuple[VerificationDue, FindingClaim]
@@ -53,103 +56,196 @@ def reported_claims(
 
 
 def gather(
-    ctx: RunContext, view: LedgerView, known: Sequence[FindingClaim]
+    ctx: RunContext, earlier: EarlierAnswers, known: Sequence[FindingClaim]
 ) -> tuple[tuple[FindingClaim, ...], tuple[Verified, ...]]:
-    """Return the claims of all findings that wait, and which are undecided for want of wording.
+    """Return the claims to ask about, and the findings about which nothing can be asked any more.
 
-    *known*: the claims that this run has collected. What Anthropic cannot tell at the moment waits
-    for the next run.
+    Each claim is located in the content to show. *known*: the claims that this run has collected.
+    What Anthropic cannot tell at the moment waits for the next run.
     """
-    if ctx.run.pull_number is not None:
+    view = earlier.view
+    due = () if ctx.run.pull_number else verification.waiting(view, ctx.settings.verify)
+    if not due:
         return (), ()
+    contents = _Contents.at_head(ctx, view)
     at_hand = {claim.fingerprint: claim for claim in known}
-    claims: list[FindingClaim] = []
+    claims = [at_hand[x.fingerprint] for x in due if x.fingerprint in at_hand]
     gone: list[VerificationDue] = []
     missing: dict[str, list[VerificationDue]] = {}
-    for due in verification.waiting(view, ctx.settings.verify):
-        if claim := at_hand.get(due.fingerprint):
-            claims.append(claim)
-        else:
-            missing.setdefault(due.batch, []).append(due)
-    batches = {sent.batch: (sent, intended) for sent, intended in view.sent_batches}
+    for each in due:
+        if each.fingerprint not in at_hand:
+            missing.setdefault(each.batch, []).append(each)
     for batch, wanted in missing.items():
         try:
-            found = _fetch(ctx, view, *batches[batch], wanted) if batch in batches else []
+            found, lost = _fetch(earlier, contents, batch, wanted)
         except AnthropicError as error:
             ctx.warn(f"What {batch} reported is verified later: {error}")
             continue
         claims += found
-        names = {claim.fingerprint for claim in found}
-        gone += (due for due in wanted if due.fingerprint not in names)
-    undecided = tuple(
-        Verified(fingerprint=due.fingerprint, batch=due.batch, result=Verification.UNDECIDED)
-        for due in gone
+        gone += lost
+    located, unlocated = contents.locate(claims)
+    paths = {claim.fingerprint: claim.anchor.path for claim in unlocated}
+    gone += (
+        each
+        for each in due
+        if (path := paths.get(each.fingerprint)) and contents.has_later_review(path, each.batch)
     )
-    return tuple(sorted(claims, key=lambda claim: claim.fingerprint)), undecided
+    return tuple(sorted(located, key=lambda claim: claim.fingerprint)), undecided(gone)
+
+
+def undecided(gone: Iterable[VerificationDue]) -> tuple[Verified, ...]:
+    """Return the facts that nothing can be asked about findings any more."""
+    return tuple(
+        Verified(fingerprint=each.fingerprint, batch=each.batch, result=Verification.UNDECIDED)
+        for each in gone
+    )
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """The files at head, and which of them may be shown with a claim."""
+
+    git: GitRepo
+    view: LedgerView
+    blobs: Mapping[str, str]
+    """By path."""
+
+    @classmethod
+    def at_head(cls, ctx: RunContext, view: LedgerView) -> "_Contents":
+        tree = ctx.git.tree(commit_range.find_head(ctx))
+        return cls(ctx.git, view, {entry.path: entry.blob for entry in tree})
+
+    @cached_property
+    def _all(self) -> frozenset[str]:
+        return frozenset(self.blobs.values())
+
+    def to_show(self, path: str, blob: str) -> str | None:
+        """Return the content at head, or the reviewed one of a file that was only renamed.
+
+        None while that has no review: it may report the finding anew.
+        """
+        now = self.blobs.get(path)
+        if now == blob or (now is None and blob in self._all):
+            return blob
+        return now if now is not None and (path, now) in self.view.reviewed_files else None
+
+    def has_later_review(self, path: str, batch: str) -> bool:
+        """Return whether a later batch than this one has reviewed the file as it is at head.
+
+        Else the next collect decides what became of the finding: it may go back to older content.
+        """
+        at = {sent.batch: sent.created_at for sent, _ in self.view.sent_batches}
+        reviews = self.view.verdicts.get((path, self.blobs[path]), ())
+        return any(at[review] > at[batch] for review in reviews)
+
+    def locate(
+        self, claims: Iterable[FindingClaim]
+    ) -> tuple[list[FindingClaim], list[FindingClaim]]:
+        """Return the claims with their lines in the content to show, and those that it lacks.
+
+        Claims without such content are in neither.
+        """
+        located: list[FindingClaim] = []
+        unlocated: list[FindingClaim] = []
+        moved: dict[str, list[FindingClaim]] = {}
+        for claim in claims:
+            blob = self.to_show(claim.anchor.path, claim.anchor.blob)
+            if blob == claim.anchor.blob:
+                located.append(claim)
+            elif blob is not None:
+                moved.setdefault(blob, []).append(claim)
+        for blob, data in self.git.blobs(sorted(moved)):
+            sources: dict[str, SourceText] = {}
+            for claim in moved[blob]:
+                path = claim.anchor.path
+                if path not in sources:
+                    sources[path] = SourceText(reviewed_text(data, path))
+                found = _move(claim, blob, sources[path])
+                (unlocated if found is None else located).append(found or claim)
+        return located, unlocated
+
+
+def _move(claim: FindingClaim, blob: str, source: SourceText) -> FindingClaim | None:
+    """Return a claim with its lines in another content; None when that lacks its evidence."""
+    anchor = replace(claim.anchor, blob=blob)
+    if claim.raw.whole_file:
+        return replace(claim, anchor=anchor)
+    match = find_quotation(claim.raw.evidence, source, (anchor.start_line, anchor.end_line))
+    if match is None:
+        return None
+    anchor = replace(anchor, start_line=match.first, end_line=match.last)
+    return replace(claim, anchor=anchor, shown=None)  # As it is now.
 
 
 def _fetch(
-    ctx: RunContext,
-    view: LedgerView,
-    sent: Sent,
-    intended: Intended,
+    earlier: EarlierAnswers,
+    contents: _Contents,
+    batch: str,
     wanted: Sequence[VerificationDue],
-) -> list[FindingClaim]:
-    """Read again what a collected batch reported; what it does not have is left out.
+) -> tuple[list[FindingClaim], Sequence[VerificationDue]]:
+    """Read again what a collected batch reported; also return what it does not have any more.
 
-    Raises AnthropicError: it cannot be read at the moment.
+    Nothing is fetched for a finding while no content is to be shown. Raises AnthropicError: it
+    cannot be read at the moment.
     """
-    # We know of these that there is nothing, and why: it is no loss.
-    if not is_batch_id(sent.batch) or verification.is_deleted(view, sent.batch):
-        return []
-    api, state = ctx.require_anthropic(), None
-    if ctx.now() - sent.created_at < RETENTION:
-        state = api.retrieve(sent.batch)
-        if state is None:
-            raise AnthropicError("Anthropic does not know this batch with this key.")
-    if state is None or state.archived_at is not None:
-        ctx.warn(
-            f"{plural(len(wanted), 'finding')} of batch {sent.batch} cannot be verified any more, "
+    if batch not in earlier.batches:
+        return [], wanted
+    sent, intended = earlier.batches[batch]
+    keys = {key.id: key for key in intended.batches[sent.index]}
+    found: list[tuple[VerificationDue, RequestKey, RawFinding]] = []
+    lost: list[VerificationDue] = []
+    is_over = earlier.is_over(batch)
+    for due in () if is_over else wanted:
+        key = keys.get(due.request)
+        if key is None:
+            lost.append(due)
+        elif contents.to_show(key.path, key.blob) is not None:
+            raws = earlier.findings(batch, key.id)
+            if is_over := raws is None:
+                break
+            if due.number < len(raws):
+                found.append((due, key, raws[due.number]))
+            else:
+                lost.append(due)
+    if not is_over:
+        return _anchored(contents.git, intended.head, found), lost
+    if not earlier.is_deleted(batch):
+        earlier.ctx.warn(
+            f"{plural(len(wanted), 'finding')} of batch {batch} cannot be verified any more, "
             "because Anthropic has deleted its results (29 days): undecided."
         )
-        return []
-    keys = {key.id: key for key in intended.batches[sent.index]}
-    outcomes = api.outcomes(state, {due.request for due in wanted})
-    claims: list[FindingClaim] = []
-    for due in wanted:
-        key, outcome = keys.get(due.request), outcomes.get(due.request)
-        raw = _finding(ctx.task, outcome.text, due.number) if key and outcome else None
-        if key is not None and raw is not None:
-            anchor = _anchor(ctx.git, key, intended.head, raw)
-            claims.append(
-                FindingClaim(fingerprint=due.fingerprint, anchor=anchor, raw=raw, shown=key.shown)
-            )
-    return claims
+    return [], wanted
 
 
-def _finding(task: Task, text: str, number: int) -> RawFinding | None:
-    try:
-        findings = task.parse_answer(text).raw_findings
-    except UnreadableAnswerError:
-        return None
-    return findings[number] if number < len(findings) else None
-
-
-def _anchor(git: GitRepo, key: RequestKey, commit: str, raw: RawFinding) -> Anchor:
-    """Locate a finding again in the reviewed text, as the collect did that reported it."""
-    first, last = (1, 1) if raw.whole_file else (raw.start_line, raw.end_line)
-    for _, data in git.blobs([key.blob]) if not raw.whole_file else ():
-        source = SourceText(reviewed_text(data, key.path))
-        if match := find_quotation(raw.evidence, source, (first, last)):
+def _anchored(
+    git: GitRepo, commit: str, found: Sequence[tuple[VerificationDue, RequestKey, RawFinding]]
+) -> list[FindingClaim]:
+    """Locate findings again in the reviewed texts, as the collect did that reported them."""
+    quoted = {(key.blob, key.path) for _, key, raw in found if not raw.whole_file}
+    data = dict(git.blobs(sorted({blob for blob, _ in quoted})))
+    sources = {
+        (blob, path): SourceText(reviewed_text(data[blob], path))
+        for blob, path in quoted
+        if blob in data
+    }
+    claims = []
+    for due, key, raw in found:
+        first, last = (1, 1) if raw.whole_file else (raw.start_line, raw.end_line)
+        source = None if raw.whole_file else sources.get((key.blob, key.path))
+        if source and (match := find_quotation(raw.evidence, source, (first, last))):
             first, last = match.first, match.last
-    return Anchor(
-        path=key.path,
-        blob=key.blob,
-        commit=commit,
-        start_line=first,
-        end_line=last,
-        scope=(first, last),
-    )
+        anchor = Anchor(
+            path=key.path,
+            blob=key.blob,
+            commit=commit,
+            start_line=first,
+            end_line=last,
+            scope=(first, last),
+        )
+        claims.append(
+            FindingClaim(fingerprint=due.fingerprint, anchor=anchor, raw=raw, shown=key.shown)
+        )
+    return claims
 
 
 def with_given_up(batch_results: BatchResults, view: LedgerView, max_attempts: int) -> BatchResults:
@@ -159,13 +255,13 @@ def with_given_up(batch_results: BatchResults, view: LedgerView, max_attempts: i
     """
     if not batch_results.ended:
         return batch_results
-    undecided = verification.given_up(view.add(*batch_results.facts), max_attempts)
+    given_up = verification.given_up(view.add(*batch_results.facts), max_attempts)
     results = tuple(
         VerificationResult(fingerprint=fact.fingerprint, result=Verification.UNDECIDED)
-        for fact in undecided
+        for fact in given_up
     )
     return replace(
         batch_results,
-        facts=(*batch_results.facts, *undecided),
+        facts=(*batch_results.facts, *given_up),
         verifications=(*batch_results.verifications, *results),
     )

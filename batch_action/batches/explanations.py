@@ -1,12 +1,10 @@
 """What people ask to have explained: its wording in earlier results, and the replies."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING
 
-from batch_action.batches.results import RETENTION, BatchResults, is_batch_id
+from batch_action.batches.earlier_answers import EarlierAnswers, UnknownBatchError
+from batch_action.batches.results import BatchResults
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError
 from batch_action.findings.anchoring import SourceText, anchor_all, find_quotation
@@ -18,19 +16,9 @@ from batch_action.models.explanation import (
     ExplanationResult,
     Unexplainable,
 )
-from batch_action.models.findings import Finding, FindingClaim, RawFinding
-from batch_action.models.ledger import (
-    Collected,
-    Intended,
-    RequestKey,
-    Sent,
-)
-from batch_action.models.requests import Outcome, OutcomeKind
+from batch_action.models.findings import Finding, FindingClaim
+from batch_action.models.ledger import Collected, Intended, RequestKey, Sent
 from batch_action.selection.content import reviewed_text
-from batch_action.tasks.task import UnreadableAnswerError
-
-if TYPE_CHECKING:  # the SDK takes long to import
-    from batch_action.clients.anthropic.client import AnthropicClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +33,23 @@ class _Review:
 
 
 def find_claims(
-    ctx: RunContext, view: LedgerView
+    ctx: RunContext, earlier: EarlierAnswers
 ) -> tuple[tuple[FindingClaim, ...], tuple[Unexplainable, ...]]:
     """Find what people want to have explained in Anthropic's results, and what is not there.
 
-    Each batch is downloaded at most once. Without a key nothing is found; what could not be looked
-    up is neither found nor gone.
+    Without a key nothing is found; what could not be looked up is neither found nor gone.
     """
-    waiting = explanations.waiting(view, ctx.settings.max_attempts)
+    waiting = explanations.waiting(earlier.view, ctx.settings.max_attempts)
     if not waiting or ctx.anthropic is None:
         return (), ()
-    reader = _Reader(ctx, ctx.anthropic)
+    reader = _Reader(ctx, earlier)
     claims, gone = [], []
     for fact in waiting:
         text = reader.text_of(fact.path, fact.blob)
         if text is None and ctx.git.is_shallow():
             continue
         try:
-            claim = reader.find_claim(view, fact, text) if text is not None else None
+            claim = reader.find_claim(fact, text) if text is not None else None
         except AnthropicError as error:
             ctx.warn(f"A finding that is to be explained could not be looked up: {error}")
             continue
@@ -77,16 +64,16 @@ def find_claims(
     return tuple(claims), tuple(gone)
 
 
-def _reviews_of(view: LedgerView, fact: ExplanationRequested, now: datetime) -> list[_Review]:
+def _reviews_of(view: LedgerView, fact: ExplanationRequested) -> list[_Review]:
     """Return the reviews that may have reported a finding: of its content first, then newest first.
 
-    Only those whose results Anthropic still has.
+    Whether Anthropic still has their results is another question.
     """
     collected = {x.batch: x.failed for x in view.facts(Collected)}
     reviews: list[_Review] = []
     for sent, intended in view.sent_batches:
         failed = collected.get(sent.batch)
-        if failed is None or not is_batch_id(sent.batch) or now - sent.created_at >= RETENTION:
+        if failed is None:
             continue
         keys: dict[tuple[str, str], list[RequestKey]] = {}
         for key in intended.batches[sent.index]:
@@ -100,27 +87,34 @@ def _reviews_of(view: LedgerView, fact: ExplanationRequested, now: datetime) -> 
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads what reviews have reported; a batch that was downloaded once stays on disk."""
+    """Looks for findings in what earlier reviews have reported."""
 
     ctx: RunContext
-    api: "AnthropicClient"
-    downloaded: dict[str, Mapping[str, Outcome]] = field(default_factory=dict)
+    earlier: EarlierAnswers
 
     def text_of(self, path: str, blob: str) -> str | None:
         """Return a content as reviews are shown it; None when it is not in this clone."""
         contents = dict(self.ctx.git.blobs([blob])) if self.ctx.git.sizes([blob]) else {}
         return reviewed_text(contents[blob], path) if contents else None
 
-    def find_claim(
-        self, view: LedgerView, fact: ExplanationRequested, text: str
-    ) -> FindingClaim | None:
+    def find_claim(self, fact: ExplanationRequested, text: str) -> FindingClaim | None:
         """Return a finding as it was reported; None when no review that is left has reported it.
 
-        *text*: the content that was asked about. Raises AnthropicError.
+        *text*: the content that was asked about. Raises AnthropicError: that is not known now.
         """
-        reviews = _reviews_of(view, fact, self.ctx.now())
-        claims = (self._find_in(fact, text, review) for review in reviews)
-        return next((claim for claim in claims if claim is not None), None)
+        unknown = ""
+        for review in _reviews_of(self.earlier.view, fact):
+            try:
+                claim = self._find_in(fact, text, review)
+            except UnknownBatchError:
+                unknown = unknown or review.sent.batch
+                continue
+            if claim is not None:
+                return claim
+        # With `delete-batches` we have deleted it when it was collected: nobody had asked by then.
+        if unknown and not self.ctx.settings.delete_batches:
+            raise AnthropicError(f"Anthropic does not know batch {unknown} with this key.")
+        return None
 
     def _find_in(
         self, fact: ExplanationRequested, text: str, review: _Review
@@ -142,9 +136,10 @@ class _Reader:
 
     def _find_reported(self, fact: ExplanationRequested, review: _Review) -> Finding | None:
         """Return the finding with the fingerprint; of the content asked about also by its place."""
-        text = self.text_of(review.path, review.blob)
-        answers = [self._raw_findings(review.sent, review.intended, key) for key in review.keys]
-        if text is None or not any(answers):
+        batch = review.sent.batch
+        answers = [self.earlier.findings(batch, key.id) or () for key in review.keys]
+        text = self.text_of(review.path, review.blob) if any(answers) else None
+        if text is None:
             return None
         findings, _ = anchor_all(
             answers,
@@ -163,24 +158,6 @@ class _Reader:
         )
         named = (x for x in findings if x.fingerprint == fact.fingerprint)
         return next(chain(named, by_place), None)
-
-    def _raw_findings(
-        self, sent: Sent, intended: Intended, key: RequestKey
-    ) -> tuple[RawFinding, ...]:
-        if sent.batch not in self.downloaded:
-            ids = frozenset(x.id for x in intended.batches[sent.index])
-            state = self.api.retrieve(sent.batch)
-            is_there = state is not None and state.archived_at is None
-            self.downloaded[sent.batch] = (
-                self.api.outcomes(state, ids, may_be_absent=True) if state and is_there else {}
-            )
-        outcome = self.downloaded[sent.batch].get(key.id)
-        if outcome is None or outcome.kind is not OutcomeKind.SUCCEEDED:
-            return ()
-        try:
-            return self.ctx.task.parse_answer(outcome.text).raw_findings
-        except UnreadableAnswerError:
-            return ()
 
 
 def replies_of(

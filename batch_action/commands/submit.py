@@ -35,7 +35,8 @@ def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
         lost_creates.resolve_open_intents(ctx.require_anthropic(), session, ctx.warn)
     batch_submit.check_destinations(ctx)
     head = read_last_reported_head(ctx, session.view)
-    to_ask = about_findings.gather(ctx, session.view_of(ctx.run), session.claims)
+    view = session.view_of(ctx.run)
+    to_ask = about_findings.gather(ctx, view, session.claims)
     plan = planner.prepare(
         ctx,
         session,
@@ -44,7 +45,8 @@ def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
         claims=to_ask.claims,
     )
     if not ctx.settings.dry_run:
-        session.add(*to_ask.facts)
+        undecided = about_findings.undecided_by_size(view, ctx.settings.verify, plan.too_large)
+        session.add(*to_ask.facts, *undecided)
     if plan.spend and not (ctx.settings.dry_run or plan.due):
         # What another task must know: of a budget that is used up nothing is reserved.
         spend.settle(ctx, plan.spend, session.view_of(ctx.run))

@@ -40,7 +40,7 @@ from batch_action.requests.request_file import RequestFile
 from batch_action.selection import reader
 from batch_action.selection.reader import Candidates
 from batch_action.tasks.task import ContextNeeds
-from batch_action.text import format_ranges
+from batch_action.text import format_ranges, plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,8 @@ class RequestSet:
     """Path to its requests, one per part; in the order of the files."""
     about_findings: tuple[Request, ...]
     """Requests about findings that are reported."""
+    too_large: tuple[Request, ...]
+    """Requests about findings that the API would refuse."""
     request_file: RequestFile
     """What the requests ask for."""
     shared_instructions: str
@@ -102,7 +104,14 @@ def build_requests(
         results, built = builder.build_all(_read_files(ctx, view, candidates, progress))
     selection = candidates.select(results)
     ordered = [request for file in selection.files for request in built[file.path]]
-    ordered += about_findings(request_file)
+    about = about_findings(request_file)
+    too_large = tuple(r for r in about if r.size_bytes > packing.MAX_REQUEST_BYTES)
+    for request in too_large:
+        ctx.warn(
+            f"{plural(len(request.request_key.findings), 'finding')} in {request.request_key.path} "
+            f"cannot be asked about: {request.size_bytes / 1e6:.0f} MB as one request."
+        )
+    ordered += (r for r in about if r.size_bytes <= packing.MAX_REQUEST_BYTES)
     counted, ratio, method, error = _count_tokens(ctx, request_file, ordered, exact=exact)
     by_path: dict[str, tuple[Request, ...]] = {}
     for request in (r for r in counted if r.request_key.purpose == "review"):
@@ -112,6 +121,7 @@ def build_requests(
         selection=selection,
         requests=by_path,
         about_findings=tuple(r for r in counted if r.request_key.purpose != "review"),
+        too_large=too_large,
         request_file=request_file,
         shared_instructions=system,
         shared_tokens=pricing.estimate_tokens(system_bytes, ratio),

@@ -6,7 +6,6 @@ from batch_action.context import RunContext
 from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import FindingClaim
 from batch_action.models.requests import Request
-from batch_action.requests import packing
 from batch_action.requests.request_file import RequestFile
 from batch_action.requests.verification import ClaimedFile, ClaimWriter
 from batch_action.selection.content import reviewed_text
@@ -36,4 +35,4 @@ def build_requests(
         path, blob = claim.anchor.path, claim.anchor.blob
         ((_, data),) = ctx.git.blobs([blob])
         requests.append(writer.write(ClaimedFile(path, blob, reviewed_text(data, path), (claim,))))
-    return [r for r in requests if r.size_bytes <= packing.MAX_REQUEST_BYTES]
+    return requests

@@ -61,6 +61,8 @@ class Plan:
     """Selected files over the budget: they wait for a later submit."""
     unasked: tuple[Request, ...] = ()
     """Requests about findings over the budget: they wait for a later submit, too."""
+    too_large: tuple[Request, ...] = ()
+    """Requests about findings that the API would refuse: they are never sent."""
     tokens: TokenEstimate
     cost: Cost
     """The worst case: every answer has its maximum length."""
@@ -143,6 +145,7 @@ def build_plan(
         ),
         backlog=tuple(backlog),
         unasked=tuple(unasked),
+        too_large=request_set.too_large,
         shared_tokens=shared,
         saved_by_cache_usd=saved_by_cache,
         tokens=TokenEstimate(
@@ -263,9 +266,7 @@ def prepare(
         candidates,
         limit,
         about_findings=lambda request_file: (
-            _ask_about(ctx, view, candidates.head, claims, request_file, limit)
-            if any(claims.values())
-            else []
+            _ask_about(ctx, view, claims, request_file, limit) if any(claims.values()) else []
         ),
         exact=exact,
     )
@@ -280,18 +281,17 @@ def prepare(
 def _ask_about(
     ctx: RunContext,
     view: LedgerView,
-    head: str,
     claims: Mapping[Purpose, Sequence[FindingClaim]],
     request_file: RequestFile,
     limit: int | None,
 ) -> list[Request]:
     """Write the requests about findings: first those that verify, then those that explain."""
-    # Only here: most runs ask about none, and locating a finding in its file takes long to import.
+    # Only here: most runs ask about none.
     from batch_action.requests import explanation, verification  # noqa: PLC0415
 
     return [
         *verification.build_requests(
-            ctx, view, head, claims.get("verification", ()), request_file, limit
+            ctx, view, claims.get("verification", ()), request_file, limit
         ),
         *explanation.build_requests(ctx, view, claims.get("explanation", ()), request_file, limit),
     ]

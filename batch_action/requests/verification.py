@@ -1,12 +1,10 @@
 """Requests that verify findings: one a file, with all its claims."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from batch_action.clients.git import GitRepo
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
-from batch_action.findings.anchoring import SourceText, find_quotation
 from batch_action.ledger.view import LedgerView
 from batch_action.models.fact import Purpose
 from batch_action.models.files import FilePart
@@ -28,19 +26,14 @@ File = tuple[str, str]
 def build_requests(
     ctx: RunContext,
     view: LedgerView,
-    head: str,
     claims: Iterable[FindingClaim],
     request_file: RequestFile,
     model_max_tokens: int | None,
 ) -> list[Request]:
-    """Write a request for each file with claims to disk, in the order of the paths.
-
-    A claim is not asked while its file is being reviewed again: the review may report it anew.
-    """
+    """Write a request for each content with claims to disk, in the order of the paths."""
     by_file: dict[File, list[FindingClaim]] = {}
-    for file, claim in _files_to_show(ctx.git, view, head, list(claims)):
-        by_file.setdefault(file, []).append(claim)
-    files = sorted(by_file)
+    for claim in claims:
+        by_file.setdefault((claim.anchor.path, claim.anchor.blob), []).append(claim)
     writer = ClaimWriter(
         ctx.settings,
         ctx.github_context.repository_id,
@@ -49,50 +42,14 @@ def build_requests(
         request_file,
         model_max_tokens,
     )
-    contents = dict(ctx.git.blobs(sorted({blob for _, blob in files})))
+    contents = dict(ctx.git.blobs(sorted({blob for _, blob in by_file})))
     requests = []
-    for path, blob in files:
-        if blob not in contents:
-            continue
-        text = reviewed_text(contents[blob], path)
-        located = _locate(by_file[path, blob], blob, SourceText(text))
-        if located:
-            requests.append(writer.write(ClaimedFile(path, blob, text, located)))
-    return [r for r in requests if r.size_bytes <= packing.MAX_REQUEST_BYTES]
-
-
-def _files_to_show(
-    git: GitRepo, view: LedgerView, head: str, claims: Sequence[FindingClaim]
-) -> Iterator[tuple[File, FindingClaim]]:
-    """Yield the file as it is at head, or was reviewed if it was only renamed, for each claim."""
-    if not claims:
-        return
-    tree = {entry.path: entry.blob for entry in git.tree(head)}
-    blobs = frozenset(tree.values())
-    for claim in claims:
-        path, blob = claim.anchor.path, claim.anchor.blob
-        now = tree.get(path)
-        if now == blob or (now is None and blob in blobs):
-            yield (path, blob), claim
-        elif now is not None and (path, now) in view.reviewed_files:
-            yield (path, now), claim
-
-
-def _locate(
-    claims: Iterable[FindingClaim], blob: str, source: SourceText
-) -> tuple[FindingClaim, ...]:
-    """Return the claims whose evidence is in this text, with its lines, in their order."""
-    located: list[FindingClaim] = []
-    for claim in claims:
-        anchor = claim.anchor
-        if anchor.blob != blob and not claim.raw.whole_file:
-            match = find_quotation(claim.raw.evidence, source, (anchor.start_line, anchor.end_line))
-            if match is None:
-                continue
-            anchor = replace(anchor, blob=blob, start_line=match.first, end_line=match.last)
-            claim = replace(claim, anchor=anchor, shown=None)  # noqa: PLW2901 - as it is now
-        located.append(claim)
-    return tuple(sorted(located, key=lambda x: (x.anchor.start_line, x.fingerprint)))
+    for (path, blob), found in sorted(by_file.items(), key=lambda item: item[0]):
+        if blob in contents:
+            text = reviewed_text(contents[blob], path)
+            ordered = sorted(found, key=lambda x: (x.anchor.start_line, x.fingerprint))
+            requests.append(writer.write(ClaimedFile(path, blob, text, tuple(ordered))))
+    return requests
 
 
 @dataclass(frozen=True, slots=True)

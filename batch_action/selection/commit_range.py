@@ -51,10 +51,10 @@ def choose_range(
 
     Raises ConfigError: a revision is unknown, or a shallow clone lacks the history.
     """
-    settings, github = ctx.settings, ctx.github_context
+    settings = ctx.settings
     if isinstance(ctx.run, PullRequestRun) and not settings.patch_file:
         return _pull_request_range(ctx.git, ctx.run)
-    head = _resolve(ctx.git, "head", settings.head or github.sha or "HEAD")
+    head = find_head(ctx)
     recorded = list(view.recorded_heads(ctx.scope))
     is_first = not (recorded or last_reported_head)
     if (explicit := _explicit_range(ctx.git, settings, head, recorded)) is not None:
@@ -72,6 +72,11 @@ def choose_range(
         )
     base, explanation = _first_run_base(ctx, head), f"first run: {settings.first_run}"
     return CommitRange(head=head, base=base, explanation=explanation, first=is_first)
+
+
+def find_head(ctx: RunContext) -> str:
+    """Return the commit that a submit of a branch is about. Raises ConfigError: it is unknown."""
+    return _resolve(ctx.git, "head", ctx.settings.head or ctx.github_context.sha or "HEAD")
 
 
 def _explicit_range(

@@ -129,6 +129,22 @@ def test_without_results_the_reply_says_so(workflow: WorkflowHarness, how: str) 
     assert answers(workflow) == []
 
 
+def test_what_this_key_does_not_know_is_waited_for(workflow: WorkflowHarness) -> None:
+    ids = reported(workflow)
+    workflow.comment(f"/batch explain {ids['eval'][:8]}")
+    key = workflow.key
+    workflow.inputs["anthropic_api_key"] = f"{key}--ws-other"
+    run(workflow)
+    result = run(workflow)
+    assert "Anthropic does not know batch" in result.summary
+    assert (asked(workflow), answers(workflow)) == ([], [])
+    workflow.inputs["anthropic_api_key"] = key
+    run(workflow)
+    run(workflow)
+    (answer,) = answers(workflow)
+    assert "explained** · " in answer
+
+
 def test_after_another_review_a_finding_without_results_is_explained(
     workflow: WorkflowHarness,
 ) -> None:

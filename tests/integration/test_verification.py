@@ -11,6 +11,7 @@ import pytest
 from batch_action.ledger import verification
 from batch_action.ledger.view import LedgerView
 from batch_action.models.verification import Verification
+from batch_action.requests import packing
 from batch_action.sandbox.reviewer.answers import answer_by_rules
 from tests.crashes.cells import stored_ledger
 from tests.harness.workflow import HOUR, WorkflowHarness
@@ -206,6 +207,89 @@ def test_what_is_less_severe_than_the_setting_of_today_waits_for_another_one(
     verifying.commit({CONFIG: "verify: high\n"})
     verifying.run("submit")
     assert len(verifications(verifying)) == 3
+
+
+def downloads(workflow: WorkflowHarness) -> int:
+    """Return how often results were downloaded since it was asked last."""
+    calls = workflow.sandbox.faults.calls
+    count = sum(call.path.endswith("/results") for call in calls)
+    calls.clear()
+    return count
+
+
+class TestResultsAreFetchedOnce:
+    @pytest.fixture
+    def reported(self, verifying: WorkflowHarness) -> WorkflowHarness:
+        # The job summary remembers no finding, so that none is ever fixed.
+        verifying.inputs["report"] = "summary"
+        for command in ("submit", "collect"):
+            verifying.run(command)
+            verifying.advance(HOUR)
+        downloads(verifying)
+        return verifying
+
+    def test_for_what_is_not_in_its_file_any_more(self, reported: WorkflowHarness) -> None:
+        reported.commit(dict.fromkeys(FILES, "function none(a) {\n  return a;\n}\n"))
+        reported.run("submit")
+        reported.run("submit")
+        assert downloads(reported) == 0, "the files are being reviewed"
+        reported.advance(HOUR)
+        reported.run("collect")
+        downloads(reported)
+        reported.run("submit")
+        assert downloads(reported) == 1
+        assert results(reported) == {Verification.UNDECIDED: 9}
+        reported.run("submit")
+        assert downloads(reported) == 0
+        assert not verifications(reported)
+
+    def test_not_for_files_that_are_gone(self, reported: WorkflowHarness) -> None:
+        reported.commit(dict.fromkeys(FILES))
+        reported.run("submit")
+        assert downloads(reported) == 0
+        assert results(reported) == {Verification.UNCONFIRMED: 9}
+        reported.commit(FILES)
+        reported.run("submit")
+        assert len(verifications(reported)) == 3
+
+    def test_older_content_is_left_to_the_next_collect(self, verifying: WorkflowHarness) -> None:
+        verifying.inputs["report"] = "summary"
+        texts = dict.fromkeys(FILES, "function none(a) {\n  return a;\n}\n"), FILES
+        for text in texts:
+            verifying.commit(text)
+            for command in ("submit", "collect"):
+                verifying.run(command)
+                verifying.advance(HOUR)
+        verifying.commit(texts[0])
+        verifying.run("submit")
+        assert results(verifying) == {Verification.UNCONFIRMED: 9}
+
+    def test_for_what_is_too_large_to_ask(
+        self, reported: WorkflowHarness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(packing, "MAX_REQUEST_BYTES", 1_000)
+        result = reported.run("submit")
+        assert "3 findings in a.js cannot be asked about" in result.summary
+        assert downloads(reported) == 1
+        assert results(reported) == {Verification.UNDECIDED: 9}
+        monkeypatch.undo()
+        reported.run("submit")
+        assert downloads(reported) == 0
+        assert not verifications(reported)
+
+
+def test_one_download_serves_verification_and_explanation(verifying: WorkflowHarness) -> None:
+    for command in ("submit", "collect"):
+        verifying.run(command)
+        verifying.advance(HOUR)
+    name = re.findall(r"finding v1 id=(\w+)", verifying.public_text)[0]
+    verifying.comment(f"/batch explain {name}")
+    verifying.run("collect")
+    downloads(verifying)
+    verifying.run("submit")
+    assert len(verifications(verifying)) == 3
+    assert len([x for x in verifying.sent_ids if x.startswith("explanation-")]) == 1
+    assert downloads(verifying) == 1
 
 
 def test_findings_of_a_batch_that_this_key_does_not_know_wait(
