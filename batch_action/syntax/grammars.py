@@ -1,7 +1,7 @@
 """Outlines of JavaScript, TypeScript and Go, read by their grammars."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -22,35 +22,38 @@ MAX_PARSED_CHARS = 2_000_000
 MAX_CALLBACK_LINES = 150
 """A longer function without a name, such as that of `describe`, holds others, as a class does."""
 
-_FUNCTION_VALUE = "[(arrow_function body: (_) @body) (function_expression body: (_) @body)]"
+# Names and bodies are asked of the nodes: in a query each takes some milliseconds to compile.
+_FUNCTION_VALUE = "[(arrow_function) (function_expression)] @value"
 _SCRIPT = f"""
-(function_declaration name: (_) @name body: (_) @body) @function
-(generator_function_declaration name: (_) @name body: (_) @body) @function
-(method_definition name: (_) @name body: (_) @body) @function
-(variable_declarator name: (identifier) @name value: {_FUNCTION_VALUE}) @function
-(pair key: (_) @name value: {_FUNCTION_VALUE}) @function
-(assignment_expression left: (_) @name right: {_FUNCTION_VALUE}) @function
+(function_declaration) @function
+(generator_function_declaration) @function
+(method_definition) @function
+(variable_declarator name: (identifier) value: {_FUNCTION_VALUE}) @function
+(pair value: {_FUNCTION_VALUE}) @function
+(assignment_expression right: {_FUNCTION_VALUE}) @function
 (call_expression arguments: (arguments {_FUNCTION_VALUE})) @callback
-(class_declaration name: (_) @name body: (_) @body) @type
+(class_declaration) @type
 (import_statement) @import
 """
 _TYPED = """
-(interface_declaration name: (_) @name body: (_) @body) @type
-(abstract_class_declaration name: (_) @name body: (_) @body) @type
-(enum_declaration name: (_) @name body: (_) @body) @type
-(internal_module name: (_) @name body: (_) @body) @type
+(interface_declaration) @type
+(abstract_class_declaration) @type
+(enum_declaration) @type
+(internal_module) @type
 """
 _FIELDS = {
-    "javascript": "(field_definition property: (_) @name value: {}) @function",
-    "typescript": "(public_field_definition name: (_) @name value: {}) @function",
+    "javascript": "(field_definition value: {}) @function",
+    "typescript": "(public_field_definition value: {}) @function",
 }
 _GO = """
-(function_declaration name: (_) @name body: (_) @body) @function
-(method_declaration name: (_) @name body: (_) @body) @function
-(type_declaration (type_spec name: (_) @name type: (_) @body)) @type
+(function_declaration) @function
+(method_declaration) @function
+(type_declaration (type_spec) @value) @type
 (import_declaration) @import
 (package_clause) @import
 """
+_NAME_FIELDS = ("name", "key", "left", "property")
+_BODY_FIELDS = ("body", "type")
 _WORD = re.compile(r"[A-Za-z_$][\w$]*")
 
 
@@ -125,23 +128,34 @@ def _definition(
     captures: Mapping[str, list[Node]], top: Mapping[int, Node], lines: Sequence[str]
 ) -> Definition | None:
     key = next(key for key in ("function", "type", "callback") if key in captures)
-    node, body = captures[key][0], captures["body"][0]
+    node = captures[key][0]
+    value = captures.get("value", captures[key])[0]
+    body = _child(_BODY_FIELDS, value)
+    name = _child(_NAME_FIELDS, node, value) if key != "callback" else None
+    if body is None or (name is None and key != "callback"):
+        return None
     start, last = _first(node), _last(node)
     if start in top:  # With what comes before and after it in its statement, e.g. `export`.
         last = max(last, _last(top[start]))
     if key == "callback" and start == last:
         return None
-    texts = ((node.text or b"").decode("utf-8", "replace") for node in captures.get("name", ()))
-    names = (text.rpartition(".")[2].strip("'\"`#") for text in texts)
+    text = (name and name.text) or b""
+    own_name = text.decode("utf-8", "replace").rpartition(".")[2].strip("'\"`#")
     is_type = key == "type" or (key == "callback" and last - start >= MAX_CALLBACK_LINES)
     return Definition(
         kind=DefinitionKind.TYPE if is_type else DefinitionKind.FUNCTION,
-        names=tuple(filter(None, names)),
+        names=(own_name,) if own_name else (),
         first=_comment_above(lines, start),
         start=start,
         body=min(max(_first(body), start) + 1, last + 1),
         last=last,
     )
+
+
+def _child(fields: Iterable[str], *nodes: Node) -> Node | None:
+    """Return the first child that is such a field of one of the nodes."""
+    found = (node.child_by_field_name(field) for node in nodes for field in fields)
+    return next(filter(None, found), None)
 
 
 def _comment_above(lines: Sequence[str], start: int) -> int:
