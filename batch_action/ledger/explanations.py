@@ -37,11 +37,12 @@ def subjects_of(key: RequestKey) -> Iterator[Subject]:
 def open_requests(view: LedgerView) -> dict[Subject, ExplanationRequested]:
     """Return the requests of people that were not answered, the first one of each subject.
 
-    That there were no results answers only those who had asked by then: a later review has some.
+    That there is no explanation answers only those who had asked by then: a later review, or a
+    higher `max-attempts`, may bring one, and else who asks again is told why there is none.
     """
     told = view.facts(Explained)
-    answered = {subject_of(x) for x in told if x.result is not ExplanationResult.UNAVAILABLE}
-    until = _latest(x for x in told if x.result is ExplanationResult.UNAVAILABLE)
+    answered = {subject_of(x) for x in told if x.result is ExplanationResult.ANSWERED}
+    until = _latest(x for x in told if x.result is not ExplanationResult.ANSWERED)
     facts = sorted(view.facts(ExplanationRequested), key=lambda x: (x.at, x.source), reverse=True)
     return {
         subject_of(fact): fact

@@ -102,7 +102,10 @@ def render(
 def _describe_failure(reply: ExplanationReply, short: str) -> str:
     recheck = code_span(f"/batch recheck {reply.fingerprint[:SHORT_ID_CHARS]}")
     if reply.result is ExplanationResult.FAILED:
-        return f"{short} could not be explained: the requests failed, or were canceled."
+        return (
+            f"{short} could not be explained: its requests failed as often as `max-attempts` says, "
+            "or were canceled."
+        )
     return (
         f"{short} cannot be explained: Anthropic has no results any more in which its code is "
         f"reported as it is now. They are kept for 29 days, less with `delete-batches`. {recheck} "

@@ -12,7 +12,7 @@ from batch_action.sandbox.github.records import Comment
 from tests.crashes.cells import stored_ledger
 from tests.harness.hostile_text import assert_inert
 from tests.harness.pull_requests import PullRequestHarness
-from tests.harness.workflow import BAD, DAY, WORSE, WorkflowHarness
+from tests.harness.workflow import BAD, DAY, HOUR, WORSE, WorkflowHarness
 
 RIGHT = {
     "example": "1. `run('x')` calls line 3.\n2. `eval` runs it.",
@@ -195,6 +195,35 @@ def test_failures_count_as_attempts_and_then_the_reply_says_so(workflow: Workflo
     assert len({request["custom_id"] for request in asked(workflow)}) == 1
     (answer,) = answers(workflow)
     assert "could not be explained" in answer
+
+
+def test_who_asks_again_after_failures_is_told_why_there_is_no_explanation(
+    workflow: WorkflowHarness,
+) -> None:
+    ids = reported(workflow)
+    workflow.sandbox.faults.add_outcome("expired", custom_id="^explanation-")
+    workflow.comment(f"/batch explain {ids['eval'][:8]}")
+    for _ in range(3):
+        run(workflow, max_attempts="1")
+        workflow.advance(2 * DAY)
+    assert len(answers(workflow)) == 1
+    workflow.advance(HOUR)
+    workflow.comment(f"/batch explain {ids['eval'][:8]} please")
+    for _ in range(3):
+        run(workflow, max_attempts="1")
+    first, second = answers(workflow)
+    assert "could not be explained" in first
+    assert first == second
+    assert len(asked(workflow)) == 1
+    writes = len(workflow.writes)
+    run(workflow, max_attempts="1")
+    assert len(workflow.writes) == writes
+    workflow.sandbox.faults.clear()
+    workflow.comment(f"/batch explain {ids['eval'][:8]} now")
+    for _ in range(3):
+        run(workflow, max_attempts="2")
+    assert len(asked(workflow)) == 2
+    assert "explained** · " in answers(workflow)[2]
 
 
 def test_it_counts_in_the_budget(workflow: WorkflowHarness) -> None:
