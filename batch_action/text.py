@@ -109,19 +109,17 @@ def number_lines(lines: Sequence[str], start: int, width: int, sign: str = "") -
     end = start + len(lines)
     if not lines or end > 10 ** min(width, MAX_CACHED_DIGITS):
         return "\n".join([f"{sign}{n:>{width}}| {line}" for n, line in enumerate(lines, start)])
-    # One format for all of them takes a third of the time of one for each.
-    numbers = _line_numbers(width, sign)
-    length = len(sign) + width + len("| %s\n")
-    return numbers[start * length : end * length - 1] % tuple(lines)
+    # Joining takes a fifth of the time of formatting.
+    pieces = [""] * (2 * len(lines))
+    pieces[::2], pieces[1::2] = _line_numbers(width, sign)[start:end], lines
+    return "".join(pieces)[1:]
 
 
 @cache
-def _line_numbers(width: int, sign: str) -> str:
-    """Return the format of the lines 0, 1, 2 … whose numbers have at most *width* digits."""
-    if sign:
-        return "".join(f"{sign}{line}\n" for line in _line_numbers(width, "").splitlines())
+def _line_numbers(width: int, sign: str) -> list[str]:
+    """Return what joins the lines 0, 1, 2 … whose numbers have at most *width* digits."""
     count = 10 ** min(width, MAX_CACHED_DIGITS)
-    return "".join([f"{number:>{width}}| %s\n" for number in range(count)])
+    return [f"\n{sign}{number:>{width}}| " for number in range(count)]
 
 
 def runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
