@@ -33,6 +33,8 @@ class RequestFile:
         blocks = {name: {"type": "text", "text": text} for name, text in texts.items()}
         self._systems = {name: to_json(block) for name, block in blocks.items()}
         self._cached_system = to_json(blocks["review"] | CACHE_BREAKPOINT)
+        self._config: dict[str, Any] = {}
+        self._encoded_config = b"{}"
         self._file = TemporaryFile(
             "requests",
             "They need about as much space as the files that are reviewed: free some, or set "
@@ -51,7 +53,7 @@ class RequestFile:
 
         Raises ConfigError: the file cannot be written, such as when the disk is full.
         """
-        data = to_json({"custom_id": key.id, "params": params})
+        data = self._encode(key.id, params)
         # In a JSON string each quotation mark is escaped, so that the key itself is found.
         head_bytes = data.index(_SYSTEM) + len(_SYSTEM)
         offset = self._file.append(data)
@@ -66,6 +68,16 @@ class RequestFile:
             tail_bytes=len(data) - head_bytes,
             is_excerpt=is_excerpt,
         )
+
+    def _encode(self, name: str, params: dict[str, Any]) -> bytes:
+        own = {key: value for key, value in params.items() if key != "output_config"}
+        data = to_json({"custom_id": name, "params": own})
+        if (config := params.get("output_config")) is None:
+            return data
+        if config != self._config:
+            # Most requests have the same: its schema takes as long as some pages of code.
+            self._config, self._encoded_config = config, to_json(config)
+        return b'%b,"output_config":%b}}' % (data.removesuffix(b"}}"), self._encoded_config)
 
     def encode(self, request: Request, *, cached: bool = False) -> bytes:
         """Return a request as a batch contains it: the JSON that the SDK sends."""

@@ -31,6 +31,7 @@ def params_of(model: str, text: str, system: str | None, *, cached: bool) -> dic
         "max_tokens": 7,
         "system": [] if system is None else [block | (CACHE_BREAKPOINT if cached else {})],
         "messages": [{"role": "user", "content": text}],
+        "output_config": {"format": {"type": "json_schema", "schema": {"title": model[:1]}}},
     }
 
 
