@@ -287,7 +287,9 @@ class Prices(BaseModel):
         return next(iter(candidates), None)
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
+
 def digest(*fields: str | None) -> str:
     """Return 14 hex digits that identify the fields; None differs from ""."""
-    data = json.dumps(fields, ensure_ascii=True, separators=(",", ":")).encode()
-    return hashlib.sha256(data).hexdigest()[:14]
+    return hashlib.sha256(_ENCODER.encode(fields).encode()).hexdigest()[:14]

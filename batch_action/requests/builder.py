@@ -298,7 +298,7 @@ class _RequestBuilder:
 
     def build(self, file: SourceFile) -> tuple[Request, ...] | SkippedFile:
         """Return the open requests of this file, or why it is not sent."""
-        keys = {self._request_key(file, part): part for part in file.parts}
+        keys = [self._request_key(file, part) for part in file.parts]
         since = self.changed_since.get(file.path, ())
         text_of = excerpt.FileText(file, self._mode_of(file), self.system_bytes, since)
         known = self.view.newest_files().get(file.path)
@@ -308,9 +308,11 @@ class _RequestBuilder:
         is_unseen = went_back and shown is not None and not text_of.is_within(shown)
         again = self.ctx.settings.recheck or is_unseen
         open_keys = [key for key in keys if self._is_open(key, again=again)]
-        skipped = self._skip_reason(file, list(keys), open_keys)
+        skipped = self._skip_reason(file, keys, open_keys)
         if skipped is None:
-            requests = tuple(self._build_request(text_of, keys[key], key) for key in open_keys)
+            requests = tuple(
+                self._build_request(text_of, file.parts[key.part - 1], key) for key in open_keys
+            )
             largest = max(request.size_bytes for request in requests)
             if largest <= packing.MAX_REQUEST_BYTES:
                 return requests

@@ -61,7 +61,9 @@ class ContextFinder:
                     self._tests = TestLocator(self._ctx, self._candidates.head)
                 yield from self._tests.attach(sources)
             case ContextNeeds.NONE:
-                yield from (replace(file, hints=task.hints(file)) for file in sources)
+                for file in sources:
+                    hints = task.hints(file)
+                    yield replace(file, hints=hints) if hints else file
 
     @cached_property
     def _changed_files(self) -> Hints:

@@ -45,6 +45,8 @@ class Descriptions:
     """Path of a file in the backlog to the commit with which it was compared at first."""
     _read: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     """Commit to compare with to the messages by path."""
+    _cleaned: dict[str, str] = field(default_factory=dict)
+    """Message to what `clean` returns: many files share one."""
 
     def describe(self, file: SourceFile) -> SourceFile:
         """Return the file with what was said about its change as its first hint, if anything was.
@@ -59,8 +61,13 @@ class Descriptions:
         if text := self._of_all_files:
             return text
         paths = dict.fromkeys(path for path in (file.old_path, file.path) if path)
-        messages = (clean(text) for path in paths for text in self._messages_of(path))
+        messages = (self._clean(text) for path in paths for text in self._messages_of(path))
         return join_messages(list(filter(None, dict.fromkeys(messages))))
+
+    def _clean(self, message: str) -> str:
+        if message not in self._cleaned:
+            self._cleaned[message] = clean(message)
+        return self._cleaned[message]
 
     @cached_property
     def _of_all_files(self) -> str:

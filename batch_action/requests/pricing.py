@@ -279,8 +279,9 @@ def worst_usages(
 
 def worst_usage(request: Request, mode: SubmissionMode, shared: int) -> Usage:
     """Return the largest possible usage of a request: see `worst_usages`."""
-    cached = mode.has_cache_breakpoint and request.may_be_cached
-    written = min(shared, request.input_tokens) if cached else 0
+    if not (mode.has_cache_breakpoint and request.may_be_cached):
+        return Usage(request.input_tokens, request.max_tokens)
+    written = min(shared, request.input_tokens)
     return Usage(
         input_tokens=request.input_tokens - written,
         cache_write_1h_tokens=written,

@@ -116,9 +116,8 @@ def check_text(
         marker = content.generated_marker(text) or (is_web and content.compiled_marker(text))
         if marker:
             return _by_content(path, SkipReason.GENERATED, f"contains {marker!r}")
-    average = len(text) // (text.count("\n") + 1)
-    minified = len(text) >= MINIFIED_MIN_CHARS and average > MINIFIED_AVERAGE_CHARS
-    if skip_generated and minified and not is_prose(path):
+    average = _average_line_chars(text)
+    if skip_generated and average > MINIFIED_AVERAGE_CHARS and not is_prose(path):
         detail = f"{average:,} characters per line on average"
         return _by_content(path, SkipReason.MINIFIED, detail)
     number = content.find_long_line(text, max_chars)
@@ -126,6 +125,16 @@ def check_text(
         detail = f"line {number} alone has more than {max_chars:,} characters"
         return _by_content(path, SkipReason.TOO_LARGE, detail)
     return None
+
+
+def _average_line_chars(text: str) -> int:
+    """Return how many characters a line has on average; 0 if they are too few to be minified."""
+    if len(text) < MINIFIED_MIN_CHARS:
+        return 0
+    # Most texts have enough line ends in their first characters.
+    if text.count("\n", 0, MINIFIED_MIN_CHARS) >= len(text) // MINIFIED_AVERAGE_CHARS:
+        return 0
+    return len(text) // (text.count("\n") + 1)
 
 
 def _by_content(path: str, reason: SkipReason, detail: str = "") -> SkippedFile:

@@ -64,8 +64,8 @@ def risk(path: str, *, changed: int, churn: int) -> float:
     added or removed, or all lines in a whole-file review. *churn*: recent commits of the path.
     """
     words = {word.lower() for word in _WORD.findall(path)}
-    factor = max((_RISKY_FACTORS.get(word, 1.0) for word in words), default=1.0)
-    factor *= min((_HARMLESS_FACTORS.get(word, 1.0) for word in words), default=1.0)
+    factor = max([_RISKY_FACTORS.get(word, 1.0) for word in words], default=1.0)
+    factor *= min([_HARMLESS_FACTORS.get(word, 1.0) for word in words], default=1.0)
     if _DOCS.search(path):
         factor *= 0.2
     elif _DATA_FILE.search(path) and factor <= 1:

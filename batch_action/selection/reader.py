@@ -294,6 +294,8 @@ class _ChangedFile:
     lossless: bool
     removed: Sequence[Sequence[str]] | None
     """The lines that each place removes, as they are shown; None: the old blob has to be read."""
+    skip: SkippedFile | None = None
+    """Why its bytes rule it out."""
 
 
 def _read_changes(repo: GitRepo, changes: Sequence[FileChange]) -> Iterator[_ChangedFile]:
@@ -329,8 +331,8 @@ def _pair(change: FileChange) -> tuple[str, str] | None:
 
 
 def _changed_file(change: FileChange, data: bytes, places: Sequence[LineChange]) -> _ChangedFile:
-    if filters.check_bytes(change.path, data):
-        return _ChangedFile(change, data, places, "", lossless=False, removed=None)
+    if skip := filters.check_bytes(change.path, data):
+        return _ChangedFile(change, data, places, "", lossless=False, removed=None, skip=skip)
     plain = content.read_text(data)
     lossless = content.is_lossless(data, plain)
     removed = _removed_as_shown(change.path, plain, places) if lossless else None
@@ -431,8 +433,8 @@ def _select_file(
 ) -> SourceFile | SkippedFile:
     """Return one file with all that a prompt needs, or why its content is not reviewed."""
     change, path, plain = file.change, file.change.path, file.plain
-    if skip := filters.check_bytes(path, file.data):
-        return skip
+    if file.skip:
+        return file.skip
     if skip := filters.check_text(path, plain, skip_generated=not options.rules.reincludes(path)):
         return skip
     size, limit = len(file.data), options.max_file_bytes

@@ -365,10 +365,8 @@ def parse_numbered_changes(lines: Iterable[bytes]) -> Iterator[tuple[int, list[L
             if changes:
                 yield number, changes
             number, changes = int(line.rpartition(b"/")[2]), []
-        elif match := _HUNK.match(line):
-            old_start, old_lines, new_start, new_lines = (
-                1 if group is None else int(group) for group in match.groups()
-            )
+        elif line.startswith(b"@@") and (match := _HUNK.match(line)):
+            old_start, old_lines, new_start, new_lines = map(int, match.groups(b"1"))
             hunk = Hunk(
                 old_start=old_start,
                 old_lines=old_lines,
