@@ -33,9 +33,9 @@ from batch_action.requests import (
     packing,
     pricing,
     prompt,
-    related_code,
 )
 from batch_action.requests.descriptions import Descriptions
+from batch_action.requests.related_code import RelatedCode
 from batch_action.requests.request_file import RequestFile
 from batch_action.selection import reader
 from batch_action.selection.reader import Candidates
@@ -55,6 +55,8 @@ class RequestSet:
     """Requests about findings that are reported."""
     too_large: tuple[Request, ...]
     """Requests about findings that the API would refuse."""
+    notice: str
+    """What all requests lack, as a sentence for people; empty if nothing."""
     request_file: RequestFile
     """What the requests ask for."""
     shared_instructions: str
@@ -101,17 +103,12 @@ def build_requests(
     moved, since = _find_moved(ctx.git, view, candidates), _find_changes(ctx.git, candidates)
     builder = _RequestBuilder(ctx, view, request_file, system_bytes, model_max_tokens, moved, since)
     with ctx.console.progress("Reading files", len(candidates.changes)) as progress:
-        results, built = builder.build_all(_read_files(ctx, view, candidates, progress))
+        related = _related_code(ctx, candidates)
+        results, built = builder.build_all(_read_files(ctx, view, candidates, related, progress))
     selection = candidates.select(results)
     ordered = [request for file in selection.files for request in built[file.path]]
-    about = about_findings(request_file)
-    too_large = tuple(r for r in about if r.size_bytes > packing.MAX_REQUEST_BYTES)
-    for request in too_large:
-        ctx.warn(
-            f"{plural(len(request.request_key.findings), 'finding')} in {request.request_key.path} "
-            f"cannot be asked about: {request.size_bytes / 1e6:.0f} MB as one request."
-        )
-    ordered += (r for r in about if r.size_bytes <= packing.MAX_REQUEST_BYTES)
+    about, too_large = _separate_too_large(about_findings(request_file), ctx.warn)
+    ordered += about
     counted, ratio, method, error = _count_tokens(ctx, request_file, ordered, exact=exact)
     by_path: dict[str, tuple[Request, ...]] = {}
     for request in (r for r in counted if r.request_key.purpose == "review"):
@@ -121,7 +118,10 @@ def build_requests(
         selection=selection,
         requests=by_path,
         about_findings=tuple(r for r in counted if r.request_key.purpose != "review"),
-        too_large=too_large,
+        too_large=tuple(too_large),
+        notice=f"`related-code`: no lines of other files are shown: {related.problem}."
+        if related and related.problem and by_path
+        else "",
         request_file=request_file,
         shared_instructions=system,
         shared_tokens=pricing.estimate_tokens(system_bytes, ratio),
@@ -130,17 +130,43 @@ def build_requests(
     )
 
 
+def _separate_too_large(
+    requests: Iterable[Request], warn: Callable[[str], None]
+) -> tuple[list[Request], list[Request]]:
+    """Return the requests about findings that can be sent, and those that are too large."""
+    fitting: list[Request] = []
+    too_large: list[Request] = []
+    for request in requests:
+        if request.size_bytes <= packing.MAX_REQUEST_BYTES:
+            fitting.append(request)
+            continue
+        too_large.append(request)
+        key = request.request_key
+        warn(
+            f"{plural(len(key.findings), 'finding')} in {key.path} cannot be asked about: "
+            f"{request.size_bytes / 1e6:.0f} MB as one request."
+        )
+    return fitting, too_large
+
+
+def _related_code(ctx: RunContext, candidates: Candidates) -> RelatedCode | None:
+    """Return what finds lines of other files, if they are to be shown."""
+    reviews_change = ctx.task.reads_excerpts and candidates.base is not None
+    wanted = ctx.settings.related_code and reviews_change
+    return RelatedCode(ctx.git, candidates) if wanted else None
+
+
 def _read_files(
-    ctx: RunContext, view: LedgerView, candidates: Candidates, progress: ProgressCallback
+    ctx: RunContext,
+    view: LedgerView,
+    candidates: Candidates,
+    related: RelatedCode | None,
+    progress: ProgressCallback,
 ) -> Iterator[SourceFile | SkippedFile]:
     """Yield the files with all that their requests say, and those that are skipped."""
     finder = context_files.ContextFinder(ctx, candidates)
     bases = view.first_bases(ctx.scope)
     descriptions = Descriptions(ctx, candidates.base, candidates.head, bases)
-    reviews_change = ctx.task.reads_excerpts and candidates.base is not None
-    is_small = len(candidates.changes) <= related_code.MAX_CHANGED_FILES
-    wanted = ctx.settings.related_code and reviews_change and is_small
-    related = related_code.RelatedCode(ctx.git, candidates) if wanted else None
     for chunk in reader.read_files(ctx.git, candidates, progress):
         yield from (file for file in chunk if isinstance(file, SkippedFile))
         attached = list(finder.attach(file for file in chunk if isinstance(file, SourceFile)))

@@ -272,6 +272,9 @@ def prepare(
     )
     for warning in selection_warnings(ctx, request_set.selection):
         ctx.warn(warning)
+    if request_set.notice:
+        task = "" if ctx.is_only_task else f"{ctx.title}: "
+        ctx.runner.annotate("notice", f"{task}{request_set.notice}")
     strategy = send_strategy.choose(ctx, request_set, view)
     known_spend = spend.load(ctx, view) if ctx.has_budget else None
     history = read_history(view, ctx.settings.model, ctx.settings.effort, check.clock)

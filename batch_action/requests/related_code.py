@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from batch_action.clients.git import GitRepo
-from batch_action.clients.git.search import grep
+from batch_action.clients.git.search import Line, can_grep, grep
 from batch_action.clients.secrets import mask
 from batch_action.models.files import ChangeType, FileChange, RelatedFile, SourceFile
 from batch_action.requests import pricing, prompt
@@ -47,7 +47,10 @@ MAX_DEFINITION_LINES = 15
 MAX_LINE_CHARS = 200
 MIN_NAME_CHARS, MAX_NAME_CHARS = 3, 100
 MAX_OUTPUT_BYTES = 8_000_000
-"""What is read of git's answer about some files; of very common names, later paths are not seen."""
+"""What is read of git's answer about some files. If there is more, the most common names are not
+looked for: else the files whose paths sort last would not be seen."""
+MAX_SEARCHES = 4
+"""How often git is asked about the same files, each time for fewer names."""
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     language: family
@@ -153,9 +156,19 @@ class RelatedCode:
     candidates: Candidates
     _texts: dict[str, _Text | None] = field(default_factory=dict)
     """By path; None for a file that this configuration would not send."""
+    problem: str = ""
+    """Why none is shown; empty while it is."""
+
+    def __post_init__(self) -> None:
+        """Look for none where that would take too long."""
+        if (count := len(self.candidates.changes)) > MAX_CHANGED_FILES:
+            self.problem = f"{count} files have changed, more than {MAX_CHANGED_FILES}"
 
     def attach(self, files: Sequence[SourceFile]) -> Iterator[SourceFile]:
         """Yield the files with their related code; git is asked once for all of them."""
+        if self.problem:
+            yield from files
+            return
         names = {file.path: names_of(file) for file in files if file.language in FAMILIES}
         names = {path: found for path, found in names.items() if found.changed or found.used}
         places = self._find(names, {file.language for file in files if file.path in names})
@@ -174,24 +187,27 @@ class RelatedCode:
     ) -> Mapping[str, list[_Place]]:
         """Return by name where it is in the code at head."""
         wanted = {name for found in names.values() for name in (*found.changed, *found.used)}
-        if not wanted:
-            return {}
         family = {language for name in languages for language in FAMILIES[name]}
-        lines = grep(
-            self.git.runner,
-            self.candidates.head,
-            rf"\b{prefix_tree(wanted)}\b",
-            sorted(extensions_of(family)),
-            MAX_OUTPUT_BYTES,
-        )
-        found: defaultdict[str, list[_Place]] = defaultdict(list)
-        for path, number, line in lines:
-            if _IMPORT.match(line):
-                continue
-            for match in _WORD.finditer(line[: 2 * MAX_LINE_CHARS]):
-                if (name := match[0]) in wanted:
-                    found[name].append(_Place(path, number, name, _defines(line, match)))
-        return found
+        extensions = sorted(extensions_of(family))
+        lines: Sequence[Line] = ()
+        for _ in range(MAX_SEARCHES):
+            if not wanted:
+                return {}
+            pattern = rf"\b{prefix_tree(wanted)}\b"
+            lines, is_whole = grep(
+                self.git.runner, self.candidates.head, pattern, extensions, MAX_OUTPUT_BYTES
+            )
+            common = frozenset() if is_whole else _most_common(lines, wanted)
+            if not common:
+                break
+            wanted -= common
+        if not (lines or self._can_grep):
+            self.problem = "this git was built without PCRE"
+        return _places_in(lines, wanted)
+
+    @cached_property
+    def _can_grep(self) -> bool:
+        return can_grep(self.git.runner, self.candidates.head)
 
     def _rank(
         self, file: SourceFile, names: Names, places: Mapping[str, list[_Place]]
@@ -278,6 +294,28 @@ class RelatedCode:
                 shown = joined
                 counts[place.name] += 1
         return _related(shown)
+
+
+def _places_in(lines: Iterable[Line], wanted: Collection[str]) -> Mapping[str, list[_Place]]:
+    """Return by name where it is on these lines, without those that import it."""
+    found: defaultdict[str, list[_Place]] = defaultdict(list)
+    for path, number, line in lines:
+        if _IMPORT.match(line):
+            continue
+        for match in _WORD.finditer(line[: 2 * MAX_LINE_CHARS]):
+            if (name := match[0]) in wanted:
+                found[name].append(_Place(path, number, name, _defines(line, match)))
+    return found
+
+
+def _most_common(lines: Iterable[Line], wanted: Collection[str]) -> frozenset[str]:
+    """Return the names without which these lines, which are too many, have room for the others."""
+    sizes: Counter[str] = Counter()
+    for path, _, line in lines:
+        for name in {match[0] for match in _WORD.finditer(line)}.intersection(wanted):
+            sizes[name] += len(path) + len(line)
+    share = MAX_OUTPUT_BYTES / (2 * len(wanted))
+    return frozenset(name for name, size in sizes.items() if size > share)
 
 
 def _defines(line: str, name: re.Match[str]) -> bool:

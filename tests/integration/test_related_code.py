@@ -1,7 +1,9 @@
 """Lines of other files in a request: which ones, from which files, and how many."""
 
 import json
+import os
 import re
+import shutil
 from html import escape
 from pathlib import Path
 
@@ -188,6 +190,44 @@ def test_a_name_that_is_everywhere_says_nothing(repo: Repo):
     assert related(repo) == {"x.py": ""}
 
 
+def test_a_name_that_is_everywhere_hides_no_other_one(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(related_code, "MAX_OUTPUT_BYTES", 20_000)
+    names = ["everywhere", "often", "convert"]
+    old = "".join(f"def {name}(a):\n    return 1\n\n\n" for name in names)
+    many = {f"a/m{n}.py": f"x = everywhere({n})\n" * 20 for n in range(200)}
+    some = {f"b/m{n}.py": f"x = often({n})\n" * 20 for n in range(40)}
+    repo.commit({"x.py": old, **many, **some, "z.py": CALLER})
+    repo.commit({"x.py": old.replace("1", "2")})
+    text = related(repo)["x.py"]
+    assert re.findall(r'<related path="(.*)">', text) == ["z.py"]
+
+
+def test_a_git_without_perl_expressions_shows_nothing_and_says_so_once(
+    workflow: WorkflowHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflow.commit({"x.py": f"def convert(a):\n    {BEFORE}", "lib.py": CALLER})
+    workflow.commit({f"{n}.py": f"def convert(a):\n    {AFTER}" for n in ("x", "y")})
+    git = tmp_path / "git"
+    git.write_text(f"""#!/bin/sh
+for word in "$@"; do
+  if [ "$word" = -P ]; then
+    echo "fatal: cannot use Perl-compatible regexes when not compiled with USE_LIBPCRE" >&2
+    exit 128
+  fi
+done
+exec {shutil.which("git")} "$@"
+""")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    result = workflow.run("submit")
+    assert result.exit == 0
+    (notice,) = result.annotations("notice")
+    assert "this git was built without PCRE" in notice
+    assert "<related" not in request(workflow, "x.py")
+
+
 def test_related_code_is_bounded(repo: Repo):
     names = [f"convert_{n}" for n in range(40)]
     old = "".join(f"def {name}(a):\n    return 1\n\n\n" for name in names)
@@ -268,12 +308,14 @@ def test_an_answer_that_quotes_related_code_is_discarded(workflow: WorkflowHarne
 def test_where_related_code_is_shown(
     workflow: WorkflowHarness, monkeypatch: pytest.MonkeyPatch, inputs, is_shown
 ):
-    if inputs.pop("many", ""):
-        monkeypatch.setattr(related_code, "MAX_CHANGED_FILES", 0)
+    limit = 0 if inputs.pop("many", "") else 200
+    monkeypatch.setattr(related_code, "MAX_CHANGED_FILES", limit)
     off = {".github/batch-action.yml": "related-code: off\n"} if inputs.pop("off", "") else {}
     workflow.commit({"x.py": f"def convert(a):\n    {BEFORE}", "lib.py": CALLER, **off})
     workflow.commit({"x.py": f"def convert(a):\n    {AFTER}"})
-    workflow.run("submit", **{"report": "summary", **inputs})
+    result = workflow.run("submit", **{"report": "summary", **inputs})
+    notices = "1 files have changed, more than 0" in "".join(result.annotations("notice"))
+    assert notices is (limit == 0)
     assert ("<related path=" in request(workflow, "x.py")) == is_shown
 
 

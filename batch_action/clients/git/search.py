@@ -5,17 +5,24 @@ from collections.abc import Iterable, Iterator
 
 from batch_action.clients.git.runner import GitRunner
 
+Line = tuple[str, int, str]
+"""Path, number and text."""
 MAX_LINE_CHARS = 1_000
 """What is read of a line that matches."""
 
 
+def can_grep(runner: GitRunner, commit: str) -> bool:
+    """Return whether this git can search as `grep` does: some are built without PCRE."""
+    code, _, _ = runner.call("grep", "-q", "-P", "-e", "x", commit, "--", ":(top)no such file")
+    return code <= 1
+
+
 def grep(
     runner: GitRunner, commit: str, pattern: str, extensions: Iterable[str], max_bytes: int
-) -> list[tuple[str, int, str]]:
-    """Return the lines of a commit's text files that match: path, number and text.
+) -> tuple[list[Line], bool]:
+    """Return the lines of a commit's text files that match, and whether these are all.
 
-    In the order of paths; of a line, its first characters. Nothing with a git that was built
-    without PCRE.
+    In the order of paths; of a line, its first characters. Nothing where `can_grep` is false.
 
     Args:
         runner: the repository.
@@ -30,10 +37,11 @@ def grep(
     # The extensions are patterns of ours.
     env = {"GIT_LITERAL_PATHSPECS": "0"}
     with runner.stream(command, feed=[pattern.encode()], env=env) as output:
-        return list(_parse(output.read(max_bytes), f"{commit}:".encode()))
+        data = output.read(max_bytes)
+    return list(_parse(data, f"{commit}:".encode())), len(data) < max_bytes
 
 
-def _parse(output: bytes, prefix: bytes) -> Iterator[tuple[str, int, str]]:
+def _parse(output: bytes, prefix: bytes) -> Iterator[Line]:
     """Parse path, number and text of each line; a last line that is cut off is dropped."""
     at = 0
     while (end := output.find(b"\0", at)) >= 0:
