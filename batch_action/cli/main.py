@@ -75,7 +75,9 @@ def main() -> NoReturn:
         del os.environ[name]
     # Pydantic would read the metadata of all installed packages to look for plugins.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
-    sys.exit(_enter_with_output(environ))
+    code = _enter_with_output(environ)
+    gc.freeze()  # Nor is there anything to find when Python ends.
+    sys.exit(code)
 
 
 def _enter_with_output(environ: Mapping[str, str]) -> int:
