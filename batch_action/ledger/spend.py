@@ -174,7 +174,7 @@ def load(ctx: RunContext, view: LedgerView, pulls_view: LedgerView | None = None
         else None
     )
     if ctx.run.pull_number is not None:
-        empty = Ledger(repository=access.repository_id, task=TASK)
+        empty = Ledger.empty(access.repository_id, TASK)
         own = LedgerSession(
             access=access, ledger=empty, saved=empty, artifacts=RunArtifacts(access.names)
         )

@@ -105,7 +105,7 @@ def load(
     ctx.console.activity = "reading the ledger"
     access = access or access_of(ctx, pull_requests=pull_requests)
     file, file_digest = _read_file(ctx.state_dir, access)
-    ledger = file or Ledger(repository=access.repository_id, task=access.task)
+    ledger = file or Ledger.empty(access.repository_id, access.task)
     if ctx.github is None:
         return LedgerSession(access=access, ledger=ledger, saved=ledger, file_digest=file_digest)
     reader = ArtifactReader(access=access, actions=ctx.github.actions, clock=ctx.clock, git=ctx.git)
