@@ -40,7 +40,7 @@ from batch_action.requests.request_file import RequestFile
 from batch_action.selection import reader
 from batch_action.selection.reader import Candidates
 from batch_action.tasks.task import ContextNeeds
-from batch_action.text import format_ranges, plural
+from batch_action.text import count_bytes, format_ranges, plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -415,7 +415,7 @@ class _RequestBuilder:
             whole = range(part.start_line, part.end_line + 1)
             shown = format_ranges(whole if lines is None else lines.intersection(whole))
             key = replace(key, shown=shown)
-        tokens = pricing.estimate_tokens(self.system_bytes + len(text.encode()))
+        tokens = pricing.estimate_tokens(self.system_bytes + count_bytes(text))
         truncations = self.view.failures[key.id, "truncated"]
         params = prompt.message_params(
             task,

@@ -62,19 +62,24 @@ class FileElement:
 
     def render(self, shown: Collection[int] | None = None) -> str:
         """Return the element with the lines of these numbers; None: with all of them."""
+        return "".join(self.pieces(shown))
+
+    def pieces(self, shown: Collection[int] | None) -> tuple[str, str, str]:
+        """Return the element as three texts: each copy of the lines takes time."""
         part = self.part
         note = "" if part.count == 1 else f' part="{part.number} of {part.count}"'
         note += "" if shown is None else ' complete="no"'
-        return (
+        head = (
             f'<file path="{_name(self.path)}" language="{escape(self.language)}" '
             f'first-line="{part.start_line}" last-line="{part.end_line}"{note}>\n'
-            f"{self._lines.render(shown)}\n</file>"
         )
+        return head, self._lines.render(shown), "\n</file>"
 
     @cached_property
     def _lines(self) -> "_NumberedLines":
-        part = self.part
-        lines = self.lines[part.start_line - 1 : part.end_line]
+        part, lines = self.part, self.lines
+        if part.count > 1:
+            lines = lines[part.start_line - 1 : part.end_line]
         return _NumberedLines(self.text, lines, part.start_line)
 
 
@@ -93,7 +98,7 @@ class PartText:
 
     def render(self, shown: Collection[int] | None = None) -> str:
         """Return the text with the lines of these numbers; None: with all of them."""
-        return self._before + self._element.render(shown)
+        return "".join((self._before, *self._element.pieces(shown)))
 
     @cached_property
     def _element(self) -> FileElement:

@@ -77,7 +77,7 @@ class RequestFile:
         if config != self._config:
             # Most requests have the same: its schema takes as long as some pages of code.
             self._config, self._encoded_config = config, to_json(config)
-        return b'%b,"output_config":%b}}' % (data.removesuffix(b"}}"), self._encoded_config)
+        return b"".join((memoryview(data)[:-2], b',"output_config":', self._encoded_config, b"}}"))
 
     def encode(self, request: Request, *, cached: bool = False) -> bytes:
         """Return a request as a batch contains it: the JSON that the SDK sends."""

@@ -185,7 +185,7 @@ def cells_of(text: str) -> str | None:
 
     See https://nbformat.readthedocs.io/en/latest/format_description.html.
     """
-    if NOTEBOOK_WORD not in text or not text.lstrip().startswith("{"):
+    if not text.lstrip().startswith("{") or NOTEBOOK_WORD not in text:
         return None
     try:
         cells = json.loads(text)["cells"]
@@ -259,18 +259,21 @@ def generated_marker(text: str) -> str | None:
 
 def _first_comments(text: str) -> Iterator[str]:
     """Yield the lines of the comments before the first line of code, without their signs."""
-    end = ""
-    for number, line in enumerate(text.split("\n", GENERATED_MARKER_LINES)):
+    end, first = "", 0
+    for _ in range(GENERATED_MARKER_LINES):
+        last = text.find("\n", first)
+        line = text[first : last if last >= 0 else len(text)]
         comment = _COMMENT.match(line)
-        if number == GENERATED_MARKER_LINES or not (
-            end or comment or not line.strip() or _BEFORE_COMMENTS.match(line)
-        ):
+        if not (end or comment or not line.strip() or _BEFORE_COMMENTS.match(line)):
             return
         yield line[comment.end() if comment else 0 :].strip()
         start = next((sign for sign in _BLOCK_ENDS if line.lstrip().startswith(sign)), "")
         end = end or _BLOCK_ENDS.get(start, "")
         if end and end in line:
             end = ""
+        if last < 0:
+            return
+        first = last + 1
 
 
 def compiled_marker(text: str) -> str | None:

@@ -108,7 +108,7 @@ def check_text(
 
     *max_chars*: the size of a part in characters; a longer line cannot be split.
     """
-    if not text.strip():
+    if not text or text.isspace():
         detail = "only white space" if text else ""
         return SkippedFile(path=path, reason=SkipReason.EMPTY, detail=detail)
     if skip_generated:
