@@ -130,14 +130,14 @@ def _line_numbers(width: int, sign: str) -> list[str]:
 
 def runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
     """Yield the first and the last number of each run of numbers that follow each other."""
-    first = last = None
-    for number in sorted(numbers):
-        if first is None or last is None or number > last + 1:
-            if first is not None and last is not None:
-                yield first, last
+    ordered = sorted(numbers)
+    first = last = ordered[0] if ordered else 0
+    for number in ordered:
+        if number > last + 1:
+            yield first, last
             first = number
         last = number
-    if first is not None and last is not None:
+    if ordered:
         yield first, last
 
 

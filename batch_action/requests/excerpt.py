@@ -86,36 +86,40 @@ class FileText:
         whole = text_of.render()
         if self.mode == "file" or not self.file.hunks:
             return whole, None
-        size = len(whole.encode())
+        size = _size(whole)
         share = MIN_SAVING if self.mode == "auto" else 0.0
         allowed = size - max(MIN_SAVED_BYTES, share * (size + self.system_bytes))
-        if len(text_of.render(self._changed).encode()) > allowed:
+        if _size(text_of.render(self._changed)) > allowed:
             return whole, None  # No need to parse it.
+        if _size(text_of.render(self._touched)) > allowed:
+            return whole, None
         text = text_of.render(self._shown)
-        return (text, self._around_changes) if len(text.encode()) <= allowed else (whole, None)
+        return (text, self._around_changes) if _size(text) <= allowed else (whole, None)
 
     @cached_property
     def _around_changes(self) -> set[int]:
         """The lines that are shown in a row with touched ones: all that an answer may close."""
-        return {
-            number
-            for first, last in runs(self._shown)
-            if not self._touched.isdisjoint(range(first, last + 1))
-            for number in range(first, last + 1)
-        }
+        found: set[int] = set()
+        for first, last in runs(self._shown):
+            run = range(first, last + 1)
+            if not self._touched.isdisjoint(run):
+                found.update(run)
+        return found
 
     @cached_property
     def _touched(self) -> set[int]:
-        return touched_lines(lines_of(self.file.text), self._changed)
+        return touched_lines(self.file.lines, self._changed)
 
     @cached_property
     def _changed(self) -> set[int]:
-        return changed_lines(self._hunks, self.file.parts[-1].end_line)
+        return changed_lines(self._hunks, len(self.file.lines))
 
     @cached_property
-    def _shown(self) -> set[int]:
+    def _shown(self) -> Sequence[int]:
         file = self.file
-        return _choose(file.text, file.language, self._changed, self._touched, file.diff)
+        outline = outline_of(file.text, file.language)
+        chooser = _Chooser(file.text, file.lines, outline, self._changed, self._touched)
+        return chooser.choose(removed_names(file.diff))
 
     @property
     def _hunks(self) -> Sequence[Hunk]:
@@ -135,15 +139,15 @@ def choose_lines(text: str, language: str, hunks: Sequence[Hunk], diff: str = ""
         hunks: what changed, counted as git counts.
         diff: the change as a unified diff, for the names of what was removed; may be empty.
     """
-    changed = changed_lines(hunks, len(lines_of(text)))
-    return _choose(text, language, changed, touched_lines(lines_of(text), changed), diff)
+    lines = lines_of(text)
+    changed = changed_lines(hunks, len(lines))
+    touched = touched_lines(lines, changed)
+    chooser = _Chooser(text, lines, outline_of(text, language), changed, touched)
+    return set(chooser.choose(removed_names(diff)))
 
 
-def _choose(
-    text: str, language: str, changed: Collection[int], touched: Collection[int], diff: str
-) -> set[int]:
-    chooser = _Chooser(lines_of(text), outline_of(text, language), changed, touched)
-    return chooser.choose(set(removed_names(diff)))
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def removed_names(diff: str) -> list[str]:
@@ -164,6 +168,7 @@ def changed_lines(hunks: Iterable[Hunk], count: int) -> set[int]:
 class _Chooser:
     """Chooses the lines of one file."""
 
+    text: str
     lines: Sequence[str]
     outline: Outline
     changed: Collection[int]
@@ -171,38 +176,40 @@ class _Chooser:
     """The lines whose neighborhood has changed: an answer that does not repeat a finding there
     closes it."""
 
-    def choose(self, removed_names: Collection[str]) -> set[int]:
-        """Return the numbers of the lines to show."""
-        shown = {*self.touched, *_widen(self.changed, CONTEXT_LINES)}
-        loose = {n for n in self.changed if not any(map(self._is_block, self._around(n)))}
-        shown.update(_widen(loose, LOOSE_CONTEXT_LINES))
-        shown.update(self._head(), self.outline.imports)
-        for item in self.outline.definitions:
-            shown.update(self._signature(item))
-        around = {index for number in self.changed for index in self._around(number)}
+    def choose(self, removed_names: Iterable[str]) -> Sequence[int]:
+        """Return the numbers of the lines to show, in order."""
+        items, around = self.outline.definitions, self._around_changes
+        shown = {*self.touched}.union(*_widen(self.changed, CONTEXT_LINES))
+        blocks = set(filter(self._is_block, around))
+        loose = [number for number, inside in self._inside.items() if blocks.isdisjoint(inside)]
+        shown.update(*_widen(loose, LOOSE_CONTEXT_LINES))
+        shown.update(self._head(), self.outline.imports, *map(_signature, items))
         enclosing: set[int] = set()
         for index in around:
-            item = self.outline.definitions[index]
-            if item.kind is DefinitionKind.TYPE:
+            if items[index].kind is DefinitionKind.TYPE:
                 shown.update(self._fields(index, with_constructors=True))
             else:
-                enclosing.update(self._enclosing(item))
+                enclosing.update(self._enclosing(items[index]))
         shown |= enclosing
-        shown.update(self._named(around, enclosing))
-        shown.update(self._uses(self._changed_names(removed_names), shown))
-        return set(_without_short_gaps(shown, len(self.lines)))
+        shown.update(*self._named(enclosing))
+        for found in self._uses({*removed_names, *self._changed_names()}, shown):
+            shown.update(found)
+        return _without_short_gaps(shown, len(self.lines))
+
+    @cached_property
+    def _inside(self) -> dict[int, tuple[int, ...]]:
+        """By each changed line the indexes of the definitions around it, the innermost first."""
+        return {number: self._around(number) for number in self.changed}
+
+    @cached_property
+    def _around_changes(self) -> frozenset[int]:
+        return frozenset().union(*set(self._inside.values()))
 
     def _head(self) -> Iterable[int]:
         first = min((item.first for item in self.outline.definitions), default=len(self.lines) + 1)
         imports = self.outline.imports
         first = min(first, imports[0]) if imports else first
         return range(1, min(first - 1, MAX_HEAD_LINES) + 1)
-
-    def _signature(self, item: Definition) -> Iterable[int]:
-        if item.kind is not DefinitionKind.VALUE:
-            return range(item.start, item.body)
-        # The first line of a block; a statement of one line is shown where something names it.
-        return range(item.start, item.start + 1) if item.last > item.start + 1 else ()
 
     def _is_block(self, index: int) -> bool:
         item = self.outline.definitions[index]
@@ -212,21 +219,24 @@ class _Chooser:
     def _starts(self) -> list[int]:
         return [item.first for item in self.outline.definitions]
 
-    def _around(self, number: int) -> Iterator[int]:
-        """Yield the indexes of the definitions around a line, the innermost first."""
+    def _around(self, number: int) -> tuple[int, ...]:
+        """Return the indexes of the definitions around a line, the innermost first."""
         items = self.outline.definitions
+        found: list[int] = []
         index: int | None = bisect_right(self._starts, number) - 1
         while index is not None and index >= 0:
-            if items[index].last >= number:
-                yield index
-            index = items[index].parent
+            item = items[index]
+            if item.last >= number:
+                found.append(index)
+            index = item.parent
+        return tuple(found)
 
     def _enclosing(self, item: Definition) -> Iterable[int]:
         """Return the lines of a changed definition, or those around its changes."""
         if item.last - item.start < MAX_FUNCTION_LINES:
             return range(item.first, item.last + 1)
         inside = {number for number in self.changed if item.first <= number <= item.last}
-        near = set(_widen(inside, LONG_CONTEXT_LINES))
+        near: set[int] = set().union(*_widen(inside, LONG_CONTEXT_LINES))
         return (number for number in near if item.first <= number <= item.last)
 
     @cached_property
@@ -252,68 +262,54 @@ class _Chooser:
             if with_constructors and not constructors.isdisjoint(member.names):
                 yield from range(member.first, min(member.last, member.first + MAX_NAMED_LINES) + 1)
 
-    @cached_property
-    def _by_name(self) -> dict[str, list[int]]:
-        found: defaultdict[str, list[int]] = defaultdict(list)
-        for index, item in enumerate(self.outline.definitions):
-            for name in item.names:
-                found[name].append(index)
-        return found
-
     def _names_in(self, numbers: Iterable[int]) -> set[str]:
-        lines = (self.lines[number - 1][:MAX_READ_CHARS] for number in numbers)
-        return set(_NAME.findall("\n".join(lines)))
+        lines = self.lines
+        return set(_NAME.findall("\n".join([lines[n - 1][:MAX_READ_CHARS] for n in numbers])))
 
-    def _named(self, around: Collection[int], enclosing: Iterable[int]) -> Iterator[int]:
-        """Yield the definitions that changed lines or the signatures around them name.
+    def _named(self, enclosing: Iterable[int]) -> Iterator[Iterable[int]]:
+        """Yield the lines of what changed lines or the signatures around them name.
 
         With the statements that the rest of the changed functions names, such as constants.
         """
-        signatures = {n for i in around for n in self._signature(self.outline.definitions[i])}
-        near = self._names_in(signatures | set(self.changed))
-        far = self._names_in(enclosing)
-        for name in far | near:
-            for index in self._by_name.get(name, ()):
-                item = self.outline.definitions[index]
-                if index in around:
-                    continue
-                if item.kind is DefinitionKind.VALUE:
-                    yield from range(
-                        item.start, min(item.last, item.start + MAX_VALUE_LINES - 1) + 1
-                    )
-                elif name in near and item.kind is DefinitionKind.TYPE:
-                    yield from self._fields(index, with_constructors=True)
-                elif name in near:
-                    yield from range(item.first, min(item.last, item.first + MAX_NAMED_LINES) + 1)
+        items, around = self.outline.definitions, self._around_changes
+        near = self._names_in({*self.changed}.union(*(_signature(items[i]) for i in around)))
+        names = near | self._names_in(enclosing)
+        for index, item in enumerate(items):
+            if index in around or names.isdisjoint(item.names):
+                continue
+            if item.kind is DefinitionKind.VALUE:
+                yield range(item.start, min(item.last, item.start + MAX_VALUE_LINES - 1) + 1)
+            elif near.isdisjoint(item.names):
+                continue
+            elif item.kind is DefinitionKind.TYPE:
+                yield self._fields(index, with_constructors=True)
+            else:
+                yield range(item.first, min(item.last, item.first + MAX_NAMED_LINES) + 1)
 
-    def _changed_names(self, removed_names: Collection[str]) -> set[str]:
-        """Return the names of what changed, by which the rest of the file may use it."""
-        found = set(removed_names)
-        for number in self.changed:
-            for index in self._around(number):
-                names = set(self.outline.definitions[index].names)
-                if names and names.isdisjoint(CONSTRUCTORS):
-                    found |= names
-                    break
-        return found
+    def _changed_names(self) -> Iterator[str]:
+        """Yield the names of what changed, by which the rest of the file may use it."""
+        items = self.outline.definitions
+        for inside in set(self._inside.values()):
+            names = (items[index].names for index in inside)
+            yield from next((each for each in names if each and CONSTRUCTORS.isdisjoint(each)), ())
 
-    def _uses(self, names: Collection[str], shown: Collection[int]) -> Iterator[int]:
+    def _uses(self, names: Iterable[str], shown: Collection[int]) -> Iterator[Iterable[int]]:
         """Yield the callers of what changed, or of long ones the lines around the call."""
         numbers = (number for number in self._lines_with(names) if number not in shown)
         for number in islice(numbers, MAX_USES):
-            yield from _widen([number], 2)
+            yield range(number - 2, number + 3)
             for index in self._around(number):
                 item = self.outline.definitions[index]
                 if item.kind is DefinitionKind.TYPE:
                     break
                 if item.last - item.start < MAX_CALLER_LINES:
-                    yield from range(item.start, item.last + 1)
+                    yield range(item.start, item.last + 1)
                 else:
-                    yield from range(item.start, item.body)
+                    yield range(item.start, item.body)
 
     def _lines_with(self, names: Iterable[str]) -> list[int]:
         """Return the numbers of the lines in which one of the names occurs."""
-        text = "\n".join(self.lines)
+        text = self.text
         places: list[int] = []
         for name in names:
             at = text.find(name)
@@ -332,21 +328,28 @@ class _Chooser:
         return sorted(set(found))
 
 
-def _widen(numbers: Iterable[int], by: int) -> Iterator[int]:
-    """Yield the numbers, and as many before and after each."""
-    end = 0
-    for number in sorted(numbers):
-        yield from range(max(end, number - by), number + by + 1)
-        end = number + by + 1
+def _signature(item: Definition) -> Iterable[int]:
+    if item.kind is not DefinitionKind.VALUE:
+        return range(item.start, item.body)
+    # The first line of a block; a statement of one line is shown where something names it.
+    return range(item.start, item.start + 1) if item.last > item.start + 1 else ()
 
 
-def _without_short_gaps(shown: Iterable[int], count: int) -> Iterator[int]:
-    """Yield the numbers of a text with so many lines, and those of short gaps between them."""
+def _widen(numbers: Iterable[int], by: int) -> Iterator[range]:
+    """Yield the ranges of the numbers, and of as many before and after each; they may overlap."""
+    return (range(first - by, last + by + 1) for first, last in runs(numbers))
+
+
+def _without_short_gaps(shown: Iterable[int], count: int) -> Sequence[int]:
+    """Return the numbers of a text with so many lines, and those of short gaps between them."""
+    found: list[int] = []
     previous = 0
-    for number in sorted({n for n in shown if 1 <= n <= count}):
-        if number - previous <= MIN_GAP_LINES:
-            yield from range(previous + 1, number)
-        yield number
-        previous = number
-    if 0 < count - previous < MIN_GAP_LINES:
-        yield from range(previous + 1, count + 1)
+    for number in sorted(shown):
+        if 1 <= number <= count:
+            if number - previous <= MIN_GAP_LINES:
+                found.extend(range(previous + 1, number))
+            found.append(number)
+            previous = number
+    if count - previous < MIN_GAP_LINES:
+        found.extend(range(previous + 1, count + 1))
+    return found
