@@ -262,29 +262,33 @@ class _Chooser:
             if with_constructors and not constructors.isdisjoint(member.names):
                 yield from range(member.first, min(member.last, member.first + MAX_NAMED_LINES) + 1)
 
-    def _names_in(self, numbers: Iterable[int]) -> set[str]:
-        lines = self.lines
-        return set(_NAME.findall("\n".join([lines[n - 1][:MAX_READ_CHARS] for n in numbers])))
-
     def _named(self, enclosing: Iterable[int]) -> Iterator[Iterable[int]]:
         """Yield the lines of what changed lines or the signatures around them name.
 
         With the statements that the rest of the changed functions names, such as constants.
         """
         items, around = self.outline.definitions, self._around_changes
-        near = self._names_in({*self.changed}.union(*(_signature(items[i]) for i in around)))
-        names = near | self._names_in(enclosing)
-        for index, item in enumerate(items):
-            if index in around or names.isdisjoint(item.names):
-                continue
+        others = {index: item for index, item in enumerate(items) if index not in around}
+        signatures = {*self.changed}.union(*(_signature(items[index]) for index in around))
+        near = self._names_in(signatures, others.values())
+        values = [item for item in others.values() if item.kind is DefinitionKind.VALUE]
+        far = self._names_in(enclosing, values) if values else near
+        for index, item in others.items():
+            is_near = not near.isdisjoint(item.names)
             if item.kind is DefinitionKind.VALUE:
-                yield range(item.start, min(item.last, item.start + MAX_VALUE_LINES - 1) + 1)
-            elif near.isdisjoint(item.names):
-                continue
-            elif item.kind is DefinitionKind.TYPE:
+                if is_near or not far.isdisjoint(item.names):
+                    yield range(item.start, min(item.last, item.start + MAX_VALUE_LINES - 1) + 1)
+            elif is_near and item.kind is DefinitionKind.TYPE:
                 yield self._fields(index, with_constructors=True)
-            else:
+            elif is_near:
                 yield range(item.first, min(item.last, item.first + MAX_NAMED_LINES) + 1)
+
+    def _names_in(self, numbers: Iterable[int], items: Iterable[Definition]) -> set[str]:
+        """Return the names of these definitions that the lines name."""
+        lines = self.lines
+        text = "\n".join([lines[number - 1][:MAX_READ_CHARS] for number in numbers])
+        found = {name for item in items for name in item.names if name in text}
+        return found.intersection(_NAME.findall(text)) if found else found
 
     def _changed_names(self) -> Iterator[str]:
         """Yield the names of what changed, by which the rest of the file may use it."""
@@ -342,14 +346,8 @@ def _widen(numbers: Iterable[int], by: int) -> Iterator[range]:
 
 def _without_short_gaps(shown: Iterable[int], count: int) -> Sequence[int]:
     """Return the numbers of a text with so many lines, and those of short gaps between them."""
-    found: list[int] = []
-    previous = 0
-    for number in sorted(shown):
-        if 1 <= number <= count:
-            if number - previous <= MIN_GAP_LINES:
-                found.extend(range(previous + 1, number))
-            found.append(number)
-            previous = number
-    if count - previous < MIN_GAP_LINES:
-        found.extend(range(previous + 1, count + 1))
-    return found
+    numbers = sorted([number for number in shown if 1 <= number <= count])
+    for before, after in list(zip([0, *numbers], [*numbers, count + 1], strict=True)):
+        if 1 < after - before <= MIN_GAP_LINES:
+            numbers += range(before + 1, after)
+    return sorted(numbers)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 
 from tree_sitter import Node, Query, QueryCursor
@@ -181,6 +180,6 @@ def _nested(found: list[Definition]) -> Iterator[Definition]:
         while stack and stack[-1][1].last < item.start:
             stack.pop()
         parent = stack[-1][0] if stack else None
-        yield item if parent is None else replace(item, parent=parent)
+        yield item if parent is None else item._replace(parent=parent)
         stack.append((count, item))
         count += 1

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
+from typing import NamedTuple
 
 MAX_SIGNATURE_LINES = 12
 NEVER = 1 << 40
@@ -27,8 +28,7 @@ class DefinitionKind(Enum):
     """Any other statement at the top level."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Definition:
+class Definition(NamedTuple):
     """A range of lines that defines something; all numbers are 1-based and inclusive."""
 
     kind: DefinitionKind
@@ -63,15 +63,24 @@ _MODIFIERS = (
     r"|const|case|companion|fileprivate|typedef|strictfp|annotation|value|final|local|defp?"
     r"|template\s*<.{0,200}?>)\s+)*"
 )
+_TYPE_WORDS = (
+    r"class|interface|trait|impl|namespace|module|object|extension|record|protocol|actor|mixin"
+    r"|contract|library|mod|defmodule|enum\s+class|package"
+)
 _TYPE = re.compile(
-    _MODIFIERS + r"(?:(?P<open>class|interface|trait|impl|namespace|module|object|extension|record"
-    r"|protocol|actor|mixin|contract|library|mod|defmodule|enum\s+class|package)"
-    r"|struct|union|enum)(?:<[^>]*>)?(?:\s+(?P<name>[A-Za-z_]\w*(?:(?:\.|::)\w+)*)|\s*(?=[{:(]))"
+    rf"{_MODIFIERS}(?:(?P<open>{_TYPE_WORDS})|struct|union|enum)(?:<[^>]*>)?"
+    r"(?:\s+(?P<name>[A-Za-z_]\w*(?:(?:\.|::)\w+)*)|\s*(?=[{:(]))"
 )
+_FUNCTION_WORDS = "def|function|func|fn|fun|sub|proc|procedure|macro|init|constructor"
 _FUNCTION = re.compile(
-    _MODIFIERS + r"(?:def|function|func|fn|fun|sub|proc|procedure|macro|init|constructor)\b"
-    r"(?:\s*\([^)]*\)\s*(?=\w))?\s*(?:self\.|&)?(?P<name>[A-Za-z_$][\w$]*[?!]?)?"
+    rf"{_MODIFIERS}(?:{_FUNCTION_WORDS})\b(?:\s*\([^)]*\)\s*(?=\w))?"
+    r"\s*(?:self\.|&)?(?P<name>[A-Za-z_$][\w$]*[?!]?)?"
 )
+_PLAIN_FUNCTION = re.compile(
+    rf"(?:async\s+)?def\s+(?!(?:{_TYPE_WORDS}|struct|union|enum|{_FUNCTION_WORDS}|pub)\()"
+    r"(?P<name>[A-Za-z_]\w*)\("
+)
+"""Most functions of Python: `_TYPE` does not match them, and `_FUNCTION` finds the same name."""
 _NAMED_CALL = re.compile(r"(?P<name>~?[A-Za-z_$][\w$]*)\s*\(")
 _CONTROL = re.compile(
     r"(?:if|else|elif|elsif|for|foreach|while|switch|match|return|try|catch|except|finally|do|lock"
@@ -82,20 +91,25 @@ _VALUE_NAME = re.compile(
     r"(?::(?!:)[^=]*)?(?:=(?![=>])|:(?!:)|$)|(?P<last>[A-Za-z_]\w*)\s*[;(]"
 )
 _CONTINUES = re.compile(r"[)\]}{]|(?:end|fi|done|esac|then|do|begin|in)\b")
+# With what a match of some of these expressions begins: most lines begin with none of it.
+_IMPORT_SIGNS = "#@efiloprsu"
+_COMMENT_SIGNS = "/*-<;%#"
+_CONTINUING_SIGNS = ")]}{efdtbi"
+_DECORATOR_SIGNS = "@#[t"
 _COMMENT = re.compile(r"(?://|/\*|\*(?!\w)|--|<!--|;|%|#(?!\[|!\[|\s*(?:include|import|define)\b))")
 _DIRECTIVE = re.compile(r"#\s*(?:if|ifdef|ifndef|else|elif|endif|pragma|region|endregion)\b")
 _LABEL = re.compile(r"(?:public|private|protected|signals|slots|\w+)(?:\s+slots)?:\s*$")
 _DECORATOR = re.compile(r"@\w|#!?\[|\[\w[\w.]*(?:\(.*)?\]\s*$|template\s*<.*>\s*$")
 _PYTHON_STRING = (
-    r'"""(?:[^"\\]|\\[\s\S]|"(?!""))*+(?:"""|\Z)'
-    r"|'''(?:[^'\\]|\\[\s\S]|'(?!''))*+(?:'''|\Z)"
-    r'|"(?:[^"\\\n]|\\[\s\S])*+"?'
-    r"|'(?:[^'\\\n]|\\[\s\S])*+'?"
+    r'"""(?:[^"\\]++|\\[\s\S]|"(?!""))*+(?:"""|\Z)'
+    r"|'''(?:[^'\\]++|\\[\s\S]|'(?!''))*+(?:'''|\Z)"
+    r'|"(?:[^"\\\n]++|\\[\s\S])*+"?'
+    r"|'(?:[^'\\\n]++|\\[\s\S])*+'?"
 )
 _PYTHON_ON_ONE_LINE = (
     r"[^\"'#]++|#[^\n]*+"
-    r'|"""(?:[^"\\\n]|\\[^\n]|"(?!""))*+"""|"(?!"")(?:[^"\\\n]|\\[^\n])*+(?!\\)"?'
-    r"|'''(?:[^'\\\n]|\\[^\n]|'(?!''))*+'''|'(?!'')(?:[^'\\\n]|\\[^\n])*+(?!\\)'?"
+    r'|"""(?:[^"\\\n]++|\\[^\n]|"(?!""))*+"""|"(?!"")(?:[^"\\\n]++|\\[^\n])*+(?!\\)"?'
+    r"|'''(?:[^'\\\n]++|\\[^\n]|'(?!''))*+'''|'(?!'')(?:[^'\\\n]++|\\[^\n])*+(?!\\)'?"
 )
 _TO_PYTHON_STRING = re.compile(rf"(?:{_PYTHON_ON_ONE_LINE})*+(?P<string>{_PYTHON_STRING})")
 """A string that may have several lines, and all that comes before it."""
@@ -239,7 +253,7 @@ class _IndentationReader:
             return
         self.close(indent)
         top = self.stack[-1] if self.stack else None
-        if _DECORATOR.match(content):
+        if content[0] in _DECORATOR_SIGNS and _DECORATOR.match(content):
             first = number if self.comment_above is None else self.comment_above
             start = number if self.decorated_from is None else self.decorated_from
             end = self._signature_end(number)
@@ -250,7 +264,7 @@ class _IndentationReader:
 
     def _is_neutral(self, content: str) -> bool:
         """Return whether a line is a comment or the like: it ends nothing, whatever its indent."""
-        if _COMMENT.match(content):
+        if content[0] in _COMMENT_SIGNS and _COMMENT.match(content):
             return self.language not in ("markdown", "css", "scss", "less") or content[0] in "/*"
         return self.language in _LABELLED and bool(
             _DIRECTIVE.match(content) or (_LABEL.match(content) and self.stack)
@@ -258,37 +272,27 @@ class _IndentationReader:
 
     def _continues(self, indent: int, content: str) -> bool:
         """Return whether a line belongs to what begins at its own indent above it."""
-        if not _CONTINUES.match(content):
+        if content[0] not in _CONTINUING_SIGNS or not _CONTINUES.match(content):
             return False
         return any(item.indent == indent for item in self.stack)
 
     def _begin(self, number: int, indent: int, content: str, top: _Open | None) -> None:
         end = self._signature_end(number)
-        if top is None and _IMPORT.match(content):
+        if top is None and content[0] in _IMPORT_SIGNS and _IMPORT.match(content):
             self.imports.extend(range(number, end + 1))
             self.last = self.signature_until = end
             self.comment_above = self.decorated_from = None
             return
         kind, names = self._classify(number, end, content)
-        if kind is DefinitionKind.VALUE and top is not None:
-            self.last, self.comment_above, self.decorated_from = number, None, None
-            return
+        if kind is DefinitionKind.VALUE:
+            if top is not None:
+                self.last, self.comment_above, self.decorated_from = number, None, None
+                return
+            names, end = _value_names(content), number
         start = number if self.decorated_from is None else self.decorated_from
         first = start if self.comment_above is None else self.comment_above
-        if kind is DefinitionKind.VALUE:
-            end = number
-        self.stack.append(
-            _Open(
-                index=self.count,
-                indent=indent,
-                kind=kind,
-                names=names,
-                first=first,
-                start=start,
-                body=end + 1,
-                parent=top.index if top else None,
-            )
-        )
+        parent = None if top is None else top.index
+        self.stack.append(_Open(self.count, indent, kind, names, first, start, end + 1, parent))
         self.count += 1
         self._find_leaf()
         self.last = self.signature_until = end
@@ -297,17 +301,19 @@ class _IndentationReader:
     def _classify(
         self, number: int, end: int, content: str
     ) -> tuple[DefinitionKind, tuple[str, ...]]:
+        """Return what a line defines, and its names; those of a value are left to be found."""
+        if match := _PLAIN_FUNCTION.match(content):
+            return DefinitionKind.FUNCTION, (match["name"],)
         match = _TYPE.match(content)
         if match and (match["open"] or "(" not in content):
             return DefinitionKind.TYPE, _names(match["name"])
         if match := _FUNCTION.match(content):
             return DefinitionKind.FUNCTION, _names(match["name"])
-        call = None if _CONTROL.match(content) else _NAMED_CALL.search(content)
-        if call and "=" not in content[: call.start()] and self._has_body(number, end):
-            return DefinitionKind.FUNCTION, _names(call["name"])
-        value = _VALUE_NAME.search(content)
-        name = value and (value["macro"] or value["assigned"] or value["last"])
-        return DefinitionKind.VALUE, _names(name)
+        if self._has_body(number, end) and not _CONTROL.match(content):
+            call = _NAMED_CALL.search(content)
+            if call and "=" not in content[: call.start()]:
+                return DefinitionKind.FUNCTION, _names(call["name"])
+        return DefinitionKind.VALUE, ()
 
     def _has_body(self, number: int, end: int) -> bool:
         """Return whether a signature that ends at *end* is followed by a body in braces."""
@@ -322,8 +328,9 @@ class _IndentationReader:
     def _signature_end(self, number: int) -> int:
         """Return the last line of what begins here, as far as its parentheses tell."""
         depth = 0
-        for at in range(number, min(number + MAX_SIGNATURE_LINES, len(self.lines) + 1)):
-            line = self.lines[at - 1][:MAX_READ_CHARS]
+        lines = self.lines[number - 1 : number - 1 + MAX_SIGNATURE_LINES]
+        for at, whole in enumerate(lines, number):
+            line = whole[:MAX_READ_CHARS]
             depth += line.count("(") + line.count("[") - line.count(")") - line.count("]")
             if depth <= 0:
                 return at
@@ -333,14 +340,9 @@ class _IndentationReader:
         """End every definition that is indented as far as this, or farther."""
         while self.stack and self.stack[-1].indent >= indent:
             item = self.stack.pop()
+            last, body = self.last, min(item.body, self.last + 1)
             self.built[item.index] = Definition(
-                kind=item.kind,
-                names=item.names,
-                first=item.first,
-                start=item.start,
-                body=min(item.body, self.last + 1),
-                last=self.last,
-                parent=item.parent,
+                item.kind, item.names, item.first, item.start, body, last, item.parent
             )
         self._find_leaf()
 
@@ -355,6 +357,11 @@ def _names(name: str | None) -> tuple[str, ...]:
     if name and "." not in name and ":" not in name:
         return (name,)
     return tuple(part for part in re.split(r"[.:]+", name or "")[-1:] if part)
+
+
+def _value_names(content: str) -> tuple[str, ...]:
+    match = _VALUE_NAME.search(content)
+    return _names(match and (match["macro"] or match["assigned"] or match["last"]))
 
 
 def around(outline: Outline, number: int) -> Iterator[int]:
