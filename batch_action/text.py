@@ -1,4 +1,4 @@
-"""Text helpers: plurals, ages, a task's name with its state key, expressions, line ends, JSON."""
+"""Text helpers: plurals, ages, a task's name with its state key, line ends, JSON."""
 
 import codecs
 import json
@@ -59,14 +59,6 @@ def fit_body(body: str, max_chars: int = MAX_BODY_CHARS) -> str:
         else:
             kept.append(line)
     return "\n".join([*reversed(kept), CUT_NOTE])
-
-
-def any_of(words: Iterable[str]) -> str:
-    """Return an expression for any of the words, which is tried once for each first letter."""
-    by_letter: dict[str, list[str]] = {}
-    for word in words:
-        by_letter.setdefault(word[:1], []).append(re.escape(word[1:]))
-    return "|".join(f"{re.escape(x)}(?:{'|'.join(rests)})" for x, rests in by_letter.items())
 
 
 def normalize_line_ends(data: bytes) -> bytes:

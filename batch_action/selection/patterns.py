@@ -2,19 +2,20 @@
 
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache
 from importlib import resources
 
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
+from batch_action.clients.secret_triggers import finder
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.models.files import Selection, SkipKind, SkippedFile, SkipReason
 from batch_action.selection.paths import is_prose, is_test_path, language_of
 from batch_action.tasks.task import ContextNeeds
-from batch_action.text import any_of, plural
+from batch_action.text import plural
 
 ABOUT_NO_CODE = (SkipReason.DATA, SkipReason.PROSE)
 """These ignores hold for the tasks about code only."""
@@ -158,7 +159,7 @@ class PathRules:
         ignored, pattern = self._ignored.match(path)
         if ignored:
             return skipped(SkipReason.PATHS_IGNORE, pattern)
-        if ignored is not None or not _default_literals().search(path):
+        if ignored is not None or not _has_default_literal()(path):
             return None
         for reason, defaults in _default_ignores().items():
             matches, pattern = defaults.match(path)
@@ -261,7 +262,7 @@ def _default_ignores() -> dict[SkipReason, Patterns]:
 
 
 @cache
-def _default_literals() -> re.Pattern[str]:
-    """Return what finds the literal text of a default ignore: most paths have none."""
+def _has_default_literal() -> Callable[[str], bool]:
+    """Return what tells whether a path has the literal text of a default ignore: most have none."""
     lines = [line for patterns in _default_ignores().values() for line in patterns.lines]
-    return re.compile(any_of(map(longest_literal, lines)))
+    return finder("|".join(map(re.escape, map(longest_literal, lines))))
