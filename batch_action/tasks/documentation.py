@@ -4,7 +4,7 @@ import re
 
 from batch_action.models.files import SourceFile
 from batch_action.models.findings import DraftTarget, FileDraft
-from batch_action.syntax import directives, python, treesitter
+from batch_action.syntax import code_comparison, directives, python, treesitter
 from batch_action.tasks.generated_paths import path_problem, text_problem
 from batch_action.tasks.responses import WrittenFiles
 from batch_action.tasks.task import Task
@@ -83,7 +83,7 @@ def find_code_change(language: str, old: str, new: str) -> str | None:
         if not python.is_read_as_utf8(new):
             return "is not UTF-8 to Python"
         return python.find_code_change(old, new)
-    return treesitter.find_code_change(old, new, language)
+    return code_comparison.find_code_change(old, new, language)
 
 
 def parses(language: str, text: str) -> bool:

@@ -86,7 +86,7 @@ UNUSED_BY_PLAN = {
     *("batch_action.models.github", "batch_action.models.report", "batch_action.models.policy"),
     *("batch_action.findings.anchoring", "batch_action.ledger.statistics"),
     *("batch_action.requests.verification", "batch_action.requests.explanation"),
-    *("batch_action.publishers.report_text", "batch_action.syntax.python"),
+    *("batch_action.publishers.report_text", "batch_action.syntax.directives"),
 }
 
 
