@@ -621,6 +621,7 @@ def test_languages_whose_comments_cannot_be_told_from_code_get_no_documentation(
         path="a.x",
         language=language,
         text=text,
+        lines=text.split("\n"),
         blob="a" * 40,
         status=ChangeType.ADDED,
         old_path=None,
