@@ -1,10 +1,11 @@
 """Turn the answers of ended batches into findings, verdicts and files: what a collect publishes."""
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from batch_action.batches.finding_texts import FindingTextsFile
 from batch_action.batches.results import BatchResults, RequestAnswer
 from batch_action.clients.git import GitRepo, OpenObjects
 from batch_action.clients.secret_triggers import is_configuration
@@ -18,10 +19,10 @@ from batch_action.models.findings import (
     BatchAnswers,
     FileVerdict,
     Finding,
-    GeneratedSource,
     HeldBackFinding,
     ReviewedFile,
 )
+from batch_action.models.generated import GeneratedSource
 from batch_action.models.github_context import PullRequestRun, Run
 from batch_action.models.ledger import Selected
 from batch_action.selection.commit_range import fork_point
@@ -50,6 +51,7 @@ def build_answers(
     by_file = _available_answers(ctx.git, batch_results.answers, ctx.warn)
     heads = frozenset(pending.intended.head for pending in ended)
     changes = _ReviewedChanges(ctx.git, view, heads, ctx.run)
+    texts = FindingTextsFile()
     findings: list[Finding] = []
     held_back: list[HeldBackFinding] = []
     with OpenObjects(ctx.git.runner) as objects:
@@ -57,7 +59,7 @@ def build_answers(
         for (path, blob), text in _reviewed_texts(ctx.git, by_file, ctx.task):
             answers = by_file[path, blob]
             commit = answers[-1].pending.intended.head
-            reports = [answer.response.raw_findings for answer in answers]
+            reports = [answer.read_findings(ctx.task) for answer in answers]
             anchored, not_tracked = anchor_all(
                 [*reports, checker.raw_findings(path, text, commit) if checker else ()],
                 task=ctx.task.name,
@@ -67,8 +69,8 @@ def build_answers(
                 commit=commit,
                 added=_AddedLines(changes, (path, blob)),
             )
-            findings += anchored
-            held_back += not_tracked
+            findings += (replace(found, texts=texts.keep(found.texts)) for found in anchored)
+            held_back += (replace(held, texts=texts.keep(held.texts)) for held in not_tracked)
             if validator is None:
                 continue
             drafts = tuple(draft for answer in answers for draft in answer.read_drafts(ctx.task))
@@ -150,7 +152,7 @@ def _reviewed_texts(
         file
         for file, answers in by_file.items()
         if task.checks_licenses
-        or any(answer.response.raw_findings or answer.has_drafts for answer in answers)
+        or any(answer.has_findings or answer.has_drafts for answer in answers)
     ]
     # Of equal files the one that is masked more decides.
     masked_as = {blob: path for path, blob in sorted(by_file, key=lambda f: is_configuration(f[0]))}

@@ -23,13 +23,14 @@ from batch_action.models.verification import Verification, VerificationResult
 from batch_action.models.verification_facts import VerificationDue, Verified
 from batch_action.selection import commit_range
 from batch_action.selection.content import reviewed_text
+from batch_action.tasks.task import Task
 from batch_action.text import plural
 
 Due = tuple[VerificationDue, FindingClaim]
 
 
 def reported_claims(
-    statuses: Iterable[FindingStatus], answers: Iterable[RequestAnswer]
+    statuses: Iterable[FindingStatus], answers: Iterable[RequestAnswer], task: Task
 ) -> Iterator[Due]:
     """Yield the findings that these answers report and that are to be verified."""
     by_file: dict[tuple[str, str], list[RequestAnswer]] = {}
@@ -39,18 +40,19 @@ def reported_claims(
         finding, name = status.finding, status.tracked.fingerprint
         if finding is None or status.tracked.verification is not Verification.UNCONFIRMED:
             continue
-        place = finding.reported
+        place, raw = finding.reported, finding.texts.read().raw
         for answer in by_file.get((place.path, place.blob), ()):
             # Of several answers about a file one reports it.
-            if finding.raw in answer.response.raw_findings:
+            raw_findings = answer.read_findings(task)
+            if raw in raw_findings:
                 due = VerificationDue(
                     fingerprint=name,
                     batch=answer.pending.sent.batch,
                     request=answer.request_key.id,
-                    number=answer.response.raw_findings.index(finding.raw),
+                    number=raw_findings.index(raw),
                 )
                 shown = answer.request_key.shown
-                claim = FindingClaim(fingerprint=name, anchor=place, raw=finding.raw, shown=shown)
+                claim = FindingClaim(fingerprint=name, anchor=place, raw=raw, shown=shown)
                 yield due, claim
                 break
 

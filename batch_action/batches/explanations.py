@@ -123,16 +123,15 @@ class _Reader:
         finding = self._find_reported(fact, review)
         if finding is None:
             return None
+        raw = finding.texts.read().raw
         anchor = replace(finding.anchor, path=fact.path, blob=fact.blob)
-        if review.blob != fact.blob and not finding.raw.whole_file:
+        if review.blob != fact.blob and not raw.whole_file:
             lines = anchor.start_line, anchor.end_line
-            match = find_quotation(finding.raw.evidence, SourceText(text), lines)
+            match = find_quotation(raw.evidence, SourceText(text), lines)
             if match is None:
                 return None
             anchor = replace(anchor, start_line=match.first, end_line=match.last)
-        return FindingClaim(
-            fingerprint=fact.fingerprint, anchor=anchor, raw=finding.raw, shown=None
-        )
+        return FindingClaim(fingerprint=fact.fingerprint, anchor=anchor, raw=raw, shown=None)
 
     def _find_reported(self, fact: ExplanationRequested, review: _Review) -> Finding | None:
         """Return the finding with the fingerprint; of the content asked about also by its place."""

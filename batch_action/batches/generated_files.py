@@ -17,8 +17,8 @@ from batch_action.context import RunContext
 from batch_action.errors import ConfigError, advice
 from batch_action.models.fact import Sha
 from batch_action.models.files import FileChange
-from batch_action.models.findings import (
-    HIDDEN_SUMMARY,
+from batch_action.models.findings import HIDDEN_SUMMARY
+from batch_action.models.generated import (
     DraftTarget,
     FileDraft,
     GeneratedFile,

@@ -15,7 +15,8 @@ from batch_action.ledger import explanations, store
 from batch_action.ledger import verification as recorded
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import PendingBatch
-from batch_action.models.findings import FileDraft, TaskResponse
+from batch_action.models.findings import RawFinding, TaskResponse
+from batch_action.models.generated import FileDraft
 from batch_action.models.ledger import Collected, Fact, RequestKey, Usage, Withdrawn
 from batch_action.models.requests import Outcome, OutcomeKind, Prices, Usages
 from batch_action.models.verification import VerificationResult
@@ -67,17 +68,28 @@ class RequestAnswer:
     pending: PendingBatch
     request_key: RequestKey
     response: TaskResponse
-    """Without its drafts, and empty when there is a failure."""
+    """Without its findings and drafts, and empty when there is a failure."""
+    has_findings: bool
     has_drafts: bool
     outcomes: Mapping[str, Outcome]
-    """Where the drafts are read from: whole files stay on disk until their turn."""
+    """Where findings and drafts are read from: they stay on disk until their turn."""
+    parsed: dict[str, tuple[RawFinding, ...]]
+    """The findings of each answer by request id, until they are read for the first time."""
     failure: str | None
     """None for a verdict; else the kind of failure, as the ledger records it."""
 
     def read_drafts(self, task: Task) -> tuple[FileDraft, ...]:
         """Read the drafts of the answer."""
-        text = self.outcomes[self.request_key.id].text if self.has_drafts else None
-        return () if text is None else task.parse_answer(text).drafts
+        return self._read(task).drafts if self.has_drafts else ()
+
+    def read_findings(self, task: Task) -> tuple[RawFinding, ...]:
+        """Read the findings of the answer; for the first time without parsing it again."""
+        if not self.has_findings:
+            return ()
+        return self.parsed.pop(self.request_key.id, ()) or self._read(task).raw_findings
+
+    def _read(self, task: Task) -> TaskResponse:
+        return task.parse_answer(self.outcomes[self.request_key.id].text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +283,7 @@ def read_batch(
 ) -> BatchResults:
     """Return the answers of one batch; if not *batched*, priced as the Messages API."""
     answers: list[RequestAnswer] = []
+    parsed: dict[str, tuple[RawFinding, ...]] = {}
     failed: list[tuple[int, Outcome]] = []
     billed = Usages()
     # Results that could not be read say nothing about what they cost.
@@ -285,7 +298,7 @@ def read_batch(
         if outcome.kind is not OutcomeKind.SUCCEEDED:
             failed.append((len(answers), outcome))
         task = ABOUT_FINDINGS.get(key.purpose, ctx.task)
-        answers.append(_read_answer(task, pending, key, outcomes, outcome))
+        answers.append(_read_answer(task, pending, key, outcomes, outcome, parsed))
     words = {(outcome.kind, outcome.detail, outcome.message) for _, outcome in failed}
     alike = len(answers) > 1 and len(failed) == len(answers) and len(words) == 1
     for number, outcome in failed:
@@ -371,6 +384,7 @@ def _read_answer(
     key: RequestKey,
     outcomes: Mapping[str, Outcome],
     outcome: Outcome,
+    parsed: dict[str, tuple[RawFinding, ...]],
 ) -> RequestAnswer:
     """Return the answer to one request, as yet without the failure of one that did not succeed."""
     response, failure = NO_RESPONSE, None
@@ -379,13 +393,22 @@ def _read_answer(
             response = task.parse_answer(outcome.text)
         except UnreadableAnswerError:
             failure = OutcomeKind.UNREADABLE.value
-    kept = replace(response, drafts=()) if response.drafts else response
+    is_read_later = response.raw_findings or response.drafts
+    is_kept = response.assessment or response.claims or response.explanation
+    if is_kept and is_read_later:
+        kept = replace(response, raw_findings=(), drafts=())
+    else:
+        kept = response if is_kept else NO_RESPONSE
+    if response.raw_findings:
+        parsed[key.id] = response.raw_findings
     return RequestAnswer(
         pending=pending,
         request_key=key,
-        response=NO_RESPONSE if kept == NO_RESPONSE else kept,
+        response=kept,
+        has_findings=bool(response.raw_findings),
         has_drafts=bool(response.drafts),
         outcomes=outcomes,
+        parsed=parsed,
         failure=failure,
     )
 

@@ -1,5 +1,6 @@
 """`collect`: fetch ended batches and publish their findings; sends no requests."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from batch_action.batches import claims, recover, results
@@ -76,7 +77,9 @@ def publish_results(
             run = ctx.github_context.run
             changes = result.changes(session.view, at=ctx.now(), run=run) if result else ()
             session.add(*batch_results.facts, *changes)
-            _record_claims(session, result, batch_results)
+            statuses = result.published.statuses if result else ()
+            answers = batch_results.answers
+            _record_claims(session, claims.reported_claims(statuses, answers, ctx.task))
         store.save(ctx, session)
         if batch_results.facts:
             spend.record(ctx, session.view)
@@ -98,12 +101,9 @@ def publish_results(
     return exit_code(ctx.runner, ctx.settings, published, problem or batch_results.failure)
 
 
-def _record_claims(
-    session: LedgerSession, result: PipelineResult | None, batch_results: BatchResults
-) -> None:
+def _record_claims(session: LedgerSession, reported: Iterable[claims.Due]) -> None:
     """Record which findings are to be verified; hand what they say to a submit of this run."""
-    statuses = result.published.statuses if result else ()
-    due = list(claims.reported_claims(statuses, batch_results.answers))
+    due = list(reported)
     session.add(*(fact for fact, _ in due))
     session.claims += tuple(claim for _, claim in due)
 

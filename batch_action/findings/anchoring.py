@@ -27,7 +27,13 @@ from batch_action.findings.quotations import (
     without_remarks,
 )
 from batch_action.findings.suggestions import quotes_lines, replacement_for
-from batch_action.models.findings import Anchor, Finding, HeldBackFinding, RawFinding
+from batch_action.models.findings import (
+    Anchor,
+    Finding,
+    FindingTexts,
+    HeldBackFinding,
+    RawFinding,
+)
 from batch_action.syntax.neighborhoods import neighborhood
 
 MAX_EVIDENCE_CHARS = 20_000
@@ -76,12 +82,10 @@ class SourceText:
 
     @cached_property
     def _lines_and_starts(self) -> tuple[str, list[int]]:
-        lines = [
-            line if line.isascii() else line.translate(_PUNCTUATION)
-            for line in normalize_lines(self.lines)
-        ]
+        lines = normalize_lines(self.lines)
         starts = list(accumulate(map(len, lines[:-1]), initial=0))
-        return "".join(lines), starts
+        code = "".join(lines)
+        return code if code.isascii() else code.translate(_PUNCTUATION), starts
 
     @property
     def compact(self) -> str:
@@ -223,15 +227,27 @@ def anchor_all(
             if finding := _find(raw, source, task, whole_file, added):
                 located[-1].append(finding)
             else:
-                held_back.append(
-                    HeldBackFinding(reason="discarded", path=path, line=raw.start_line, raw=raw)
-                )
+                held_back.append(_discard(raw, path))
     taken: dict[str, Finding] = {}
     for finding, *repeated in merge_answers(located):
         unique = unique_fingerprint(finding, task, taken)
-        taken[unique] = replace(finding, fingerprint=unique)
+        is_unique = unique == finding.fingerprint
+        taken[unique] = finding if is_unique else replace(finding, fingerprint=unique)
         held_back += (hold_back(other, "repeated") for other in repeated)
     return tuple(taken.values()), tuple(held_back)
+
+
+def _discard(raw: RawFinding, path: str) -> HeldBackFinding:
+    return HeldBackFinding(
+        reason="discarded",
+        path=path,
+        line=raw.start_line,
+        rule=raw.rule,
+        severity=raw.severity,
+        title=raw.title,
+        security=raw.security,
+        texts=FindingTexts(raw=raw, evidence=""),
+    )
 
 
 def _find(
@@ -252,16 +268,18 @@ def _find(
         identity, ordinal = evidence, source.ordinal(start, evidence)
         is_exact = quotes_lines(raw, source.lines[start - 1 : end])
         replacement = replacement_for(raw, source.lines, start, end, anchor.path)
-    return Finding(
-        fingerprint=fingerprint(task, anchor.path, identity, ordinal),
-        anchor=anchor,
-        reported=anchor,
+    texts = FindingTexts(
         raw=raw,
         evidence=evidence,
-        evidence_digest=evidence_digest(evidence),
         quoted=quoted,
         quotes_lines=is_exact,
         replacement=replacement,
+    )
+    return Finding.of(
+        texts,
+        fingerprint=fingerprint(task, anchor.path, identity, ordinal),
+        anchor=anchor,
+        evidence_digest=evidence_digest(evidence),
         ignore_reason=suppression_reason(raw, source.lines, start, end, added),
     )
 

@@ -34,7 +34,7 @@ def is_baselined(
 ) -> bool:
     """Return whether a reported finding is one of the first run's whose code has not changed."""
     blob = policy.first_run.baselined.get(fingerprint)
-    if blob is None or is_severe(finding.raw.severity):
+    if blob is None or is_severe(finding.severity):
         return False
     anchor = finding.anchor
     if blob == anchor.blob:
@@ -76,7 +76,7 @@ def choose_baselined(
         and (finding.reported.path, finding.reported.blob) in first_run.files
     }
     left_out = list(candidates.items())[max(0, SHOWN - reported) :]
-    return {name: finding for name, finding in left_out if not is_severe(finding.raw.severity)}
+    return {name: finding for name, finding in left_out if not is_severe(finding.severity)}
 
 
 def content_pairs(

@@ -25,8 +25,11 @@ def normalize(evidence: str) -> str:
 
 def normalize_lines(lines: Iterable[str]) -> list[str]:
     """Normalize each line: all at once what is ASCII, which most code is."""
-    data = "\n".join(lines).encode("utf-8", "surrogatepass").translate(None, _ASCII_SPACE)
+    text = "\n".join(lines)
+    data = text.encode("utf-8", "surrogatepass").translate(None, _ASCII_SPACE)
     bare = data.decode("utf-8", "surrogatepass").split("\n")
+    if text.isascii():
+        return bare
     return [line if line.isascii() else normalize(line) for line in bare]
 
 
@@ -42,9 +45,10 @@ def fingerprint(task: str, path: str, evidence: str, ordinal: int, *distinct: st
 def unique_fingerprint(finding: Finding, task: str, taken: Container[str]) -> str:
     """Return the finding's fingerprint, or one with its category and rule when that is taken."""
     unique, count = finding.fingerprint, 0
-    distinct = finding.fingerprint, finding.raw.category, finding.raw.rule
+    distinct = finding.fingerprint, finding.category, finding.rule
     while unique in taken:
-        unique = fingerprint(task, finding.anchor.path, finding.evidence, count, *distinct)
+        evidence = finding.texts.read().evidence
+        unique = fingerprint(task, finding.anchor.path, evidence, count, *distinct)
         count += 1
     return unique
 

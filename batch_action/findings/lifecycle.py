@@ -29,7 +29,6 @@ from batch_action.models.findings import (
     Finding,
     FindingState,
     FindingStatus,
-    RawFinding,
     Reconciliation,
     TrackedFinding,
     can_be_muted,
@@ -73,7 +72,7 @@ def reconcile(
     matched = {*pairs.values(), *duplicates}
     paths = {tracked.fingerprint: tracked.anchor.path for tracked in known}
     for finding in (x for number, x in enumerate(reported) if number not in matched):
-        if threshold := _missed_threshold(finding.raw, policy.thresholds):
+        if threshold := _missed_threshold(finding, policy.thresholds):
             held_back.append(hold_back(finding, threshold))
             continue
         new = _new(finding, taken, answers.task, policy.dismissed)
@@ -147,15 +146,15 @@ def _merge_moved(
             yield status
 
 
-def _missed_threshold(raw: RawFinding, thresholds: Thresholds) -> str | None:
+def _missed_threshold(finding: Finding, thresholds: Thresholds) -> str | None:
     """Return the threshold that a new finding misses; known findings stay open."""
-    if raw.severity.rank > thresholds.severity.rank:
+    if finding.severity.rank > thresholds.severity.rank:
         return "min-severity"
     levels = list(Confidence)
-    if levels.index(raw.confidence) > levels.index(thresholds.confidence):
+    if levels.index(finding.confidence) > levels.index(thresholds.confidence):
         return "min-confidence"
-    if slug(raw.rule) in thresholds.muted_rules and can_be_muted(
-        raw.severity, security=raw.security
+    if slug(finding.rule) in thresholds.muted_rules and can_be_muted(
+        finding.severity, security=finding.security
     ):
         return "muted"
     return None
@@ -301,20 +300,19 @@ def _close_in_place(
 
 def _new(finding: Finding, taken: set[str], task: str, dismissals: frozenset[str]) -> FindingStatus:
     """Track a new finding; one that was dismissed at another destination stays dismissed."""
-    raw = finding.raw
     unique = unique_fingerprint(finding, task, taken)
     dismissed = unique in dismissals
     tracked = TrackedFinding(
         fingerprint=unique,
         anchor=finding.anchor,
         state=FindingState.DISMISSED if dismissed else FindingState.NEW,
-        severity=raw.severity,
-        category=raw.category,
-        rule=raw.rule,
-        title=raw.title,
+        severity=finding.severity,
+        category=finding.category,
+        rule=finding.rule,
+        title=finding.title,
         evidence_digest=finding.evidence_digest,
-        security=raw.security,
-        pre_existing=raw.pre_existing,
+        security=finding.security,
+        pre_existing=finding.pre_existing,
     )
     return FindingStatus(tracked=tracked, finding=finding, changed=not dismissed)
 

@@ -160,8 +160,8 @@ def _distance(known: Position, finding: Finding) -> tuple[bool, bool, bool, int,
     changed = known.tracked.evidence_digest != finding.evidence_digest
     lines = abs(start - anchor.start_line) + abs(end - anchor.end_line)
     # Several findings may be about the same lines: their rules and titles tell them apart.
-    tracked, raw = known.tracked, finding.raw
-    return elsewhere, changed, tracked.rule != raw.rule, lines, tracked.title != raw.title
+    tracked = known.tracked
+    return elsewhere, changed, tracked.rule != finding.rule, lines, tracked.title != finding.title
 
 
 def _overlaps(known: Position, finding: Finding) -> bool:
@@ -171,7 +171,7 @@ def _overlaps(known: Position, finding: Finding) -> bool:
 
 
 def _has_same_category(known: Position, finding: Finding) -> bool:
-    return known.tracked.category == finding.raw.category
+    return known.tracked.category == finding.category
 
 
 def _has_same_evidence(known: Position, finding: Finding) -> bool:

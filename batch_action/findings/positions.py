@@ -200,7 +200,16 @@ def answer_of(finding: Finding) -> tuple[str, str]:
 def hold_back(finding: Finding, reason: str) -> HeldBackFinding:
     """Describe a finding that is not tracked, for the list of those."""
     anchor = finding.reported
-    return HeldBackFinding(reason=reason, path=anchor.path, line=anchor.start_line, raw=finding.raw)
+    return HeldBackFinding(
+        reason=reason,
+        path=anchor.path,
+        line=anchor.start_line,
+        rule=finding.rule,
+        severity=finding.severity,
+        title=finding.title,
+        security=finding.security,
+        texts=finding.texts,
+    )
 
 
 def merge_answers(answers: Iterable[Iterable[Finding]]) -> list[tuple[Finding, ...]]:
@@ -209,15 +218,18 @@ def merge_answers(answers: Iterable[Iterable[Finding]]) -> list[tuple[Finding, .
     Answers about the same lines come from overlapping parts of a large file and from several
     batches. Two findings of one answer stay two, unless they quote the same code for the same rule.
     """
+    lists = [[*findings] for findings in answers]
+    if sum(map(len, lists)) == 1:  # As in most files: their texts need not be read.
+        return [(finding,) for findings in lists for finding in findings]
     groups: list[list[Finding]] = []
     by_lines: LineIndex[int] = LineIndex()
     by_report: dict[Hashable, int] = {}
-    for findings in answers:
+    for findings in lists:
         joined: dict[int, list[tuple[Hashable, LineRange]]] = {}
         for finding in sorted(findings, key=_severest_first):
-            anchor, raw = finding.anchor, finding.raw
-            place = anchor.path, anchor.blob, raw.category, raw.whole_file
-            report = place, raw.rule, finding.quoted, anchor
+            anchor = finding.anchor
+            place = anchor.path, anchor.blob, finding.category, finding.whole_file
+            report = place, finding.rule, finding.texts.read().quoted, anchor
             same = set(by_lines.at(place, lines_of(anchor))).difference(joined)
             if report in by_report:
                 same.add(by_report[report])
@@ -240,16 +252,16 @@ def merge_answers(answers: Iterable[Iterable[Finding]]) -> list[tuple[Finding, .
 
 def _similarity(finding: Finding, other: Finding) -> tuple[bool, bool, int]:
     return (
-        finding.raw.rule == other.raw.rule,
-        finding.quoted == other.quoted,
+        finding.rule == other.rule,
+        finding.texts.read().quoted == other.texts.read().quoted,
         overlap(lines_of(finding.anchor), lines_of(other.anchor)),
     )
 
 
 def _severest_first(finding: Finding) -> tuple[int, int, int, str, str, str]:
-    raw = finding.raw
-    certainty = raw.severity.rank, list(Confidence).index(raw.confidence)
-    return *certainty, finding.anchor.start_line, raw.category, raw.rule, finding.quoted
+    certainty = finding.severity.rank, list(Confidence).index(finding.confidence)
+    what = finding.category, finding.rule, finding.texts.read().quoted
+    return *certainty, finding.anchor.start_line, *what
 
 
 def carry_anchor(anchor: Anchor, digest: str, positions: CodePositions) -> Anchor | None:

@@ -42,7 +42,7 @@ def _verification_of(status: FindingStatus, policy: FindingPolicy) -> Verificati
     waits = Verification.UNCONFIRMED in before
     if decided := [x for x in before if x not in (None, Verification.UNCONFIRMED)]:
         return decided[0]
-    is_reported = status.finding is not None and not status.finding.raw.is_computed
+    is_reported = status.finding is not None and not status.finding.is_computed
     if not (is_reported or waits) or not _can_be_verified(tracked, policy):
         return None
     # A lost ledger: nothing says any more what to ask about it.

@@ -3,42 +3,14 @@
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
-from typing import Literal
+from typing import Literal, Protocol
 
 from batch_action.models.explanation import Explanation
 from batch_action.models.files import Hunk
+from batch_action.models.generated import FileDraft, GeneratedFile, RefusedFile
 from batch_action.models.verification import CheckedClaim, Verification, VerificationResult
 
 HIDDEN_SUMMARY = "About security: not shown on a public repository."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GeneratedFile:
-    """A whole file that a task generated and that passed its checks; it is never executed."""
-
-    path: str
-    """Target path, relative to the repository's root and checked to be inside it."""
-    text: str
-    source: str
-    """The reviewed file that it was generated from; equal to `path` when that file is rewritten."""
-    blob: str
-    """The reviewed blob of `source`."""
-    commit: str
-    """The reviewed commit."""
-    replaces: str | None = None
-    """The blob at `path` in the reviewed commit; None for a new file."""
-    summary: str = ""
-    """One sentence for people, written by the model."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefusedFile:
-    """A generated file that failed a check, with the reason."""
-
-    path: str
-    source: str
-    reason: str
-    """A short phrase of this package, e.g. `changes the code`, `leaves the repository`."""
 
 
 @unique
@@ -139,14 +111,9 @@ class Anchor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """A raw finding located in a file, with its fingerprint."""
+class FindingTexts:
+    """The texts of a finding, for destinations and second requests only."""
 
-    fingerprint: str
-    """16 hex digits, fixed when the finding is first reported."""
-    anchor: Anchor
-    reported: Anchor
-    """Where it was reported; `anchor` follows the code to the newest content."""
     raw: RawFinding
     evidence: str
     """The lines as they are in the (masked) blob, not as the model quoted them."""
@@ -156,11 +123,77 @@ class Finding:
     """Whether the model quoted exactly these lines."""
     replacement: str | None = None
     """The suggestion, if it can replace exactly the lines of `evidence`; see `suggestions`."""
+
+    def read(self) -> "FindingTexts":
+        """Return itself: these texts are in memory."""
+        return self
+
+
+class KeptTexts(Protocol):
+    """The texts of a finding, in memory or on disk."""
+
+    def read(self) -> FindingTexts:
+        """Return the texts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A raw finding located in a file, with its fingerprint.
+
+    There may be tens of thousands: its texts are read when their turn comes.
+    """
+
+    fingerprint: str
+    """16 hex digits, fixed when the finding is first reported."""
+    anchor: Anchor
+    reported: Anchor
+    """Where it was reported; `anchor` follows the code to the newest content."""
+    rule: str
+    category: str
+    severity: Severity
+    confidence: Confidence
+    title: str
+    pre_existing: bool = False
+    whole_file: bool = False
+    security: bool = False
+    is_computed: bool = False
+    """As are all fields from `rule` on: see `RawFinding`."""
     evidence_digest: str
     """12 hex digits of the normalized evidence; matches a finding whose code moved."""
     ignore_reason: str | None = None
     """The reason given in the `batch-action: ignore[category]` comment that covers the code; empty
     when the comment gives none, None when there is no such comment."""
+    texts: KeptTexts
+
+    @classmethod
+    def of(
+        cls,
+        texts: FindingTexts,
+        *,
+        fingerprint: str,
+        anchor: Anchor,
+        evidence_digest: str,
+        ignore_reason: str | None = None,
+    ) -> "Finding":
+        """Return the finding with these texts, reported where it is now."""
+        raw = texts.raw
+        return cls(
+            fingerprint=fingerprint,
+            anchor=anchor,
+            reported=anchor,
+            rule=raw.rule,
+            category=raw.category,
+            severity=raw.severity,
+            confidence=raw.confidence,
+            title=raw.title,
+            pre_existing=raw.pre_existing,
+            whole_file=raw.whole_file,
+            security=raw.security,
+            is_computed=raw.is_computed,
+            evidence_digest=evidence_digest,
+            ignore_reason=ignore_reason,
+            texts=texts,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +217,11 @@ class HeldBackFinding:
     `min-confidence`, `first-run-limit` or `muted`."""
     path: str
     line: int
-    raw: RawFinding
+    rule: str
+    severity: Severity
+    title: str
+    security: bool
+    texts: KeptTexts
 
 
 @unique
@@ -419,63 +456,11 @@ class Reconciliation:
     @property
     def visible_held_back(self) -> tuple[HeldBackFinding, ...]:
         """The findings held back that every destination may show."""
-        return tuple(h for h in self.held_back if not (self.hides_security and h.raw.security))
+        return tuple(h for h in self.held_back if not (self.hides_security and h.security))
 
     def in_state(self, *states: FindingState) -> tuple[FindingStatus, ...]:
         """Return the statuses in any of these states, in order."""
         return tuple(s for s in self.statuses if s.tracked.state in states)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileDraft:
-    """A whole file as the model wrote it."""
-
-    path: str
-    text: str
-    summary: str = ""
-    """One sentence for people."""
-    security: bool = False
-    """Whether an attacker could use what the summary says."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GeneratedSource:
-    """A reviewed file with the drafts of its answers."""
-
-    path: str
-    blob: str
-    commit: str
-    text: str
-    """As the model saw it: decoded and masked."""
-    drafts: tuple[FileDraft, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DraftTarget:
-    """What a file draft is validated against; texts are masked and have LF line ends."""
-
-    source: str
-    """Path of the reviewed file that it was generated from."""
-    language: str
-    """Language of `source`."""
-    text: str
-    """Reviewed text of `source`."""
-    existing_text: str | None
-    """Text at the draft's path in the reviewed commit; None when there is no file."""
-    tests: frozenset[str] = frozenset()
-    """Paths of the tests of `source` that were sent in full."""
-    framework: str = ""
-    """Test framework of `source`."""
-    test_path: str = ""
-    """Path at which new tests were requested."""
-    path_is_test: bool = False
-    """A test at the draft's path would run, and stop no other test."""
-    function_patterns: tuple[str, ...] = ("test",)
-    """pytest's `python_functions`: beginnings of names, or patterns."""
-    class_patterns: tuple[str, ...] = ("Test",)
-    """pytest's `python_classes`."""
-    package_names: tuple[tuple[str, frozenset[str]], ...] = ()
-    """Package and declared names of the other Go files in the draft's folder, drafts included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum, unique
 
 from batch_action.models.explanation import ExplanationReply
-from batch_action.models.findings import (
-    FileVerdict,
-    FindingStatus,
-    GeneratedFile,
-    Reconciliation,
-    RefusedFile,
-    TrackedFinding,
-)
+from batch_action.models.findings import FileVerdict, FindingStatus, Reconciliation, TrackedFinding
+from batch_action.models.generated import GeneratedFile, RefusedFile
 from batch_action.models.ledger import Usage
 from batch_action.models.requests import Cost
 from batch_action.text import task_title

@@ -101,7 +101,8 @@ def _fit_to_limit(
 def _build_annotation(status: FindingStatus, level: str) -> Annotation:
     tracked, finding = status.tracked, status.finding
     # With its lists and code: GitHub shows the line breaks of an annotation.
-    explanation = shorten(finding.raw.explanation.strip(), MAX_MESSAGE_CHARS) if finding else ""
+    explanation = finding.texts.read().raw.explanation.strip() if finding else ""
+    explanation = shorten(explanation, MAX_MESSAGE_CHARS)
     title = plain(tracked.title, MAX_TITLE_CHARS) or "Untitled finding"
     verification = f" ({tracked.verification.value})" if tracked.verification else ""
     return Annotation(

@@ -14,6 +14,7 @@ from batch_action.models.findings import (
     Finding,
     FindingState,
     FindingStatus,
+    FindingTexts,
     Reconciliation,
     TrackedFinding,
 )
@@ -69,16 +70,17 @@ def render_block(tracked: TrackedFinding, finding: Finding | None, report: RunRe
 
 def render_details(finding: Finding) -> str:
     """Render the code of a finding, what triggers it, its explanation and its remediation."""
-    quoted = truncate_code(finding.evidence)
+    texts = finding.texts.read()
+    quoted = truncate_code(texts.evidence)
     return render_template(
         "finding_details.md.j2",
         code=fence(quoted, PurePosixPath(finding.anchor.path).suffix[1:].lower())
         if quoted.strip()
         else "",
-        trigger=labeled("Trigger", finding.raw.trigger, MAX_TRIGGER_CHARS),
-        why=labeled("Why", finding.raw.explanation, MAX_PROSE_CHARS),
-        fix=labeled("Fix", finding.raw.remediation, MAX_PROSE_CHARS),
-        suggestion=render_suggestion(finding),
+        trigger=labeled("Trigger", texts.raw.trigger, MAX_TRIGGER_CHARS),
+        why=labeled("Why", texts.raw.explanation, MAX_PROSE_CHARS),
+        fix=labeled("Fix", texts.raw.remediation, MAX_PROSE_CHARS),
+        suggestion=render_suggestion(texts),
     )
 
 
@@ -124,22 +126,22 @@ def _format_facts(tracked: TrackedFinding, finding: Finding | None, report: RunR
         f"rule {code_span(tracked.rule, 60) or 'unnamed'}",
     ]
     if finding:
-        facts.append(f"confidence {finding.raw.confidence.value}")
-        if finding.raw.cwe:
-            facts.append(markdown(finding.raw.cwe, 20))
+        facts.append(f"confidence {finding.confidence.value}")
+        if cwe := finding.texts.read().raw.cwe:
+            facts.append(markdown(cwe, 20))
     if tracked.pre_existing:
         facts.append("older than the reviewed change")
     return " · ".join(facts)
 
 
-def render_suggestion(finding: Finding) -> str:
+def render_suggestion(texts: FindingTexts) -> str:
     """Render a suggestion: as a diff if whole lines are quoted, else as text; empty for none."""
-    if finding.raw.suggestion is None:
+    if texts.raw.suggestion is None:
         return ""
-    if not finding.quotes_lines:
-        return fence(truncate_code(finding.raw.suggestion))
-    old = [f"-{line}" for line in truncate_code(finding.evidence).split("\n")]
-    new = [f"+{line}" for line in truncate_code(finding.raw.suggestion).split("\n")]
+    if not texts.quotes_lines:
+        return fence(truncate_code(texts.raw.suggestion))
+    old = [f"-{line}" for line in truncate_code(texts.evidence).split("\n")]
+    new = [f"+{line}" for line in truncate_code(texts.raw.suggestion).split("\n")]
     return fence("\n".join(old + new), "diff")
 
 

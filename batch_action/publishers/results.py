@@ -354,9 +354,9 @@ def _build_results(published: PublishResult, at: datetime) -> Results:
                     reason=held.reason,
                     path=held.path,
                     line=held.line,
-                    severity=held.raw.severity,
-                    rule=held.raw.rule,
-                    title=held.raw.title,
+                    severity=held.severity,
+                    rule=held.rule,
+                    title=held.title,
                 )
                 for held in published.reconciliation.visible_held_back
             ],
@@ -415,7 +415,8 @@ def _format_time(at: datetime) -> str:
 
 def _build_finding(status: FindingStatus, report: RunReport) -> FindingRecord:
     tracked, finding = status.tracked, status.finding
-    anchor, raw = tracked.anchor, finding.raw if finding else None
+    anchor, texts = tracked.anchor, finding.texts.read() if finding else None
+    raw = texts.raw if texts else None
     is_fixed = tracked.state is FindingState.FIXED
     return FindingRecord(
         fingerprint=tracked.fingerprint,
@@ -437,9 +438,9 @@ def _build_finding(status: FindingStatus, report: RunReport) -> FindingRecord:
         trigger=raw.trigger or None if raw else None,
         explanation=raw.explanation if raw else None,
         remediation=raw.remediation if raw else None,
-        suggestion=finding.replacement if finding else None,
-        proposal=raw.suggestion if finding and raw and not finding.replacement else None,
-        evidence=finding.evidence if finding else None,
+        suggestion=texts.replacement if texts else None,
+        proposal=texts.raw.suggestion if texts and not texts.replacement else None,
+        evidence=texts.evidence if texts else None,
         cwe=raw.cwe or None if raw else None,
         security=tracked.security,
         pre_existing=tracked.pre_existing,

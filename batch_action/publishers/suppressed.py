@@ -183,8 +183,8 @@ def list_suppressed(published: PublishResult) -> list[SuppressedFinding]:
     """List the findings that are not reported and that every reader may see, by reason."""
     held_back = [
         SuppressedFinding(
-            severity=held.raw.severity,
-            title=held.raw.title,
+            severity=held.severity,
+            title=held.title,
             path=held.path,
             line=held.line,
             filter=held.reason,

@@ -3,7 +3,7 @@
 import re
 
 from batch_action.models.files import SourceFile
-from batch_action.models.findings import DraftTarget, FileDraft
+from batch_action.models.generated import DraftTarget, FileDraft
 from batch_action.syntax import code_comparison, directives, python, treesitter
 from batch_action.tasks.generated_paths import path_problem, text_problem
 from batch_action.tasks.responses import WrittenFiles

@@ -14,12 +14,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from batch_action.models.findings import (
     Confidence,
     FileAssessment,
-    FileDraft,
     RawFinding,
     Severity,
     TaskResponse,
     Verdict,
 )
+from batch_action.models.generated import FileDraft
 from batch_action.text import shorten
 
 _CWE = re.compile(r"\s*(?:CWE[-\s_]*)?0*([1-9]\d{0,4})\b", re.IGNORECASE)
@@ -115,9 +115,10 @@ class BaseFinding(ResponseModel):
         self, task: str, *, security: frozenset[str], whole_file: frozenset[str]
     ) -> RawFinding:
         """Convert it; without a category of its own it has the task's name as category."""
-        category = str(getattr(self, "category", task))
+        fields = vars(self)
+        category = str(fields.get("category", task))
         first = max(1, self.start_line)
-        texts = {name: shorten(getattr(self, name), size) for name, size in MAX_CHARS.items()}
+        texts = {name: shorten(fields[name], size) for name, size in MAX_CHARS.items()}
         suggestion = self.suggestion or ""
         return RawFinding(
             **texts,
@@ -130,7 +131,7 @@ class BaseFinding(ResponseModel):
             end_line=max(first, self.end_line),
             # A part of a suggestion would be other code.
             suggestion=suggestion if 0 < len(suggestion) <= MAX_CODE_CHARS else None,
-            cwe=_normalize_cwe(getattr(self, "cwe", None)),
+            cwe=_normalize_cwe(fields.get("cwe")),
             whole_file=category in whole_file,
             security=category in security or self.security,
             is_computed=False,
@@ -167,11 +168,13 @@ def to_response(
 
     *security* and *whole_file* are categories. VALID with findings becomes UNCERTAIN.
     """
+    # A model takes long to say that it has no such field.
+    fields = vars(answer)
     raw_findings = tuple(
         item.to_raw(task, security=security, whole_file=whole_file)
-        for item in getattr(answer, "findings", ())
+        for item in fields.get("findings", ())
     )
-    verdict = getattr(answer, "verdict", None)
+    verdict = fields.get("verdict")
     if verdict is Verdict.VALID and raw_findings:
         verdict = Verdict.UNCERTAIN
     return TaskResponse(
@@ -183,7 +186,7 @@ def to_response(
                 summary=shorten(f.summary, MAX_SUMMARY_CHARS),
                 security=f.security,
             )
-            for f in getattr(answer, "files", ())
+            for f in fields.get("files", ())
         ),
         assessment=(
             FileAssessment(
@@ -194,7 +197,7 @@ def to_response(
             if verdict
             else None
         ),
-        claims=tuple(claim.to_checked() for claim in getattr(answer, "claims", ())),
+        claims=tuple(claim.to_checked() for claim in fields.get("claims", ())),
         explanation=answer.to_explanation() if hasattr(answer, "to_explanation") else None,
     )
 

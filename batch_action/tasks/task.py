@@ -14,7 +14,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from batch_action.models.files import SourceFile
-from batch_action.models.findings import DraftTarget, FileDraft, TaskResponse
+from batch_action.models.findings import TaskResponse
+from batch_action.models.generated import DraftTarget, FileDraft
 from batch_action.tasks.responses import to_response
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from batch_action.models.files import SourceFile
-from batch_action.models.findings import DraftTarget, FileDraft
+from batch_action.models.generated import DraftTarget, FileDraft
 from batch_action.syntax.python import is_read_as_utf8
 from batch_action.syntax.treesitter import parse
 from batch_action.tasks import generated_paths

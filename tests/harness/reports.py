@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from batch_action.findings.positions import hold_back
 from batch_action.models.findings import (
     Anchor,
     Confidence,
@@ -9,15 +10,15 @@ from batch_action.models.findings import (
     Finding,
     FindingState,
     FindingStatus,
-    GeneratedFile,
+    FindingTexts,
     HeldBackFinding,
     RawFinding,
     Reconciliation,
-    RefusedFile,
     Severity,
     TrackedFinding,
     Verdict,
 )
+from batch_action.models.generated import GeneratedFile, RefusedFile
 from batch_action.models.ledger import Usage
 from batch_action.models.report import (
     DestinationResult,
@@ -111,15 +112,11 @@ def finding_status(
         verification=verification,
         confirmed_by=confirmed_by,
     )
-    finding = Finding(
-        fingerprint=tracked.fingerprint,
-        anchor=anchor,
-        reported=anchor,
-        raw=raw,
-        evidence="run(q % name)",
-        evidence_digest="d" * 12,
-        quotes_lines=True,
-        replacement=raw.suggestion,
+    texts = FindingTexts(
+        raw=raw, evidence="run(q % name)", quotes_lines=True, replacement=raw.suggestion
+    )
+    finding = Finding.of(
+        texts, fingerprint=tracked.fingerprint, anchor=anchor, evidence_digest="d" * 12
     )
     is_reported = state in (FindingState.NEW, FindingState.OPEN, FindingState.BACK)
     changed = state in (FindingState.NEW, FindingState.FIXED, FindingState.BACK)
@@ -131,12 +128,18 @@ def finding_status(
     )
 
 
+def about_code(finding: Finding | None, evidence: str) -> Finding:
+    """The finding about other code."""
+    assert finding is not None
+    return replace(finding, texts=replace(finding.texts.read(), evidence=evidence))
+
+
 def held_back(reason: str, count: int = 1, **fields) -> tuple[HeldBackFinding, ...]:
     """Findings that are not tracked, for this reason."""
-    raw = replace(finding_status().finding.raw, **fields)
-    return tuple(
-        HeldBackFinding(reason=reason, path="src/db.py", line=10 + n, raw=raw) for n in range(count)
-    )
+    finding = finding_status(**fields).finding
+    assert finding is not None
+    held = hold_back(finding, reason)
+    return tuple(replace(held, line=10 + n) for n in range(count))
 
 
 def published(*statuses: FindingStatus, **fields) -> PublishResult:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batch_action.models.findings import DraftTarget, FileDraft
+from batch_action.models.generated import DraftTarget, FileDraft
 from batch_action.tasks.documentation import check_draft
 from tests.harness.workflow import WorkflowHarness, path_of_request
 

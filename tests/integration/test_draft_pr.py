@@ -13,7 +13,8 @@ from batch_action.cli.invocation import Invocation
 from batch_action.clients.actions_runner import read_inputs
 from batch_action.context import RunContext
 from batch_action.ledger.view import LedgerView
-from batch_action.models.findings import BatchAnswers, GeneratedFile, Reconciliation
+from batch_action.models.findings import BatchAnswers, Reconciliation
+from batch_action.models.generated import GeneratedFile
 from batch_action.models.ledger import Ledger
 from batch_action.models.report import DestinationResult, PublishResult
 from batch_action.publishers import pipeline, run_report

@@ -7,7 +7,7 @@ import pytest
 
 from batch_action.batches import generated_files
 from batch_action.errors import ConfigError
-from batch_action.models.findings import GeneratedFile
+from batch_action.models.generated import GeneratedFile
 from tests.harness.workflow import WorkflowHarness
 from tests.integration.test_draft_pr import PERMISSIONS, TEST, context_of, generated, pulls
 from tests.integration.test_draft_pr import workflow as workflow  # noqa: PLC0414 - the same repository

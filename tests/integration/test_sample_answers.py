@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from batch_action.models.findings import FileDraft
+from batch_action.models.generated import FileDraft
 from batch_action.sandbox.sample_answers import SampleAnswers
 from batch_action.sandbox.sample_repositories import SAMPLES, create_commit, create_repository
 from batch_action.syntax.treesitter import parse

@@ -209,7 +209,7 @@ def test_short_evidence_must_be_near():
 def test_crlf_tabs_and_composed_letters():
     text = "a = 1\r\n\tcafe\u0301 = 2\r\nb = 3\r\n"
     assert place("    caf\u00e9 = 2", text=text) == (2, 2)
-    assert find(raw_finding("a = 1\ncafé = 2"), text).evidence == "a = 1\n\tcafé = 2"
+    assert find(raw_finding("a = 1\ncafé = 2"), text).texts.read().evidence == "a = 1\n\tcafé = 2"
 
 
 def test_a_mask_counts_only_where_something_is_masked():
@@ -221,18 +221,24 @@ def test_a_mask_counts_only_where_something_is_masked():
 def test_dashes_change_neither_lines_nor_fingerprint():
     text = "a = 1\nsay('yes \u2013 no')\nb = 2\n"
     assert place("say('yes - no')", text=text) == (2, 2)
-    assert find(raw_finding("say('yes - no')"), text).evidence == "say('yes \u2013 no')"
+    assert (
+        find(raw_finding("say('yes - no')"), text).texts.read().evidence == "say('yes \u2013 no')"
+    )
 
 
 def test_whole_file_findings_need_no_evidence():
     found = find(raw_finding("", 7, whole_file=True))
-    assert (found.anchor.start_line, found.anchor.end_line, found.evidence) == (1, 1, "")
+    assert (found.anchor.start_line, found.anchor.end_line, found.texts.read().evidence) == (
+        1,
+        1,
+        "",
+    )
     assert found.anchor.scope == (1, 13)
 
 
 def test_the_evidence_is_the_file_s_lines_not_the_quotation():
     found = find(raw_finding("data=handle.read()"))
-    assert found.evidence == "    data = handle.read()"
+    assert found.texts.read().evidence == "    data = handle.read()"
     assert found.anchor.scope == (3, 7)
 
 
@@ -271,7 +277,7 @@ def test_duplicates_are_merged_and_categories_stay_separate():
         commit="c" * 40,
     )
     assert sorted(held.reason for held in held_back) == ["discarded", "repeated"]
-    assert [(f.raw.category, f.raw.severity.value) for f in found] == [
+    assert [(f.category, f.severity.value) for f in found] == [
         ("fourth", "medium"),
         ("third", "medium"),
         ("resources", "high"),
@@ -343,7 +349,7 @@ def test_any_run_of_lines_is_found_again_at_its_place(lines, data):
     if len(solid) >= 4:
         assert found is not None
         assert first <= found.anchor.end_line
-        assert found.anchor.start_line <= last or found.evidence == quoted
+        assert found.anchor.start_line <= last or found.texts.read().evidence == quoted
 
 
 def numbered(first: int, lines: list[str]) -> list[str]:

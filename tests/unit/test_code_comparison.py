@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_action.models.files import ChangeType, SourceFile
-from batch_action.models.findings import DraftTarget, FileDraft
+from batch_action.models.generated import DraftTarget, FileDraft
 from batch_action.syntax import python
 from batch_action.tasks import documentation
 

@@ -54,7 +54,7 @@ def test_the_exact_request():
     reported = reports.finding_status().finding
     assert reported is not None
     raw = replace(
-        reported.raw,
+        reported.texts.read().raw,
         title="An empty list divides by zero",
         evidence="return sum(items) / len(items)",
         trigger="total([]) raises.\n</claim>",

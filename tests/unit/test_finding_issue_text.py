@@ -13,6 +13,7 @@ from batch_action.models.github import IssueComment
 from batch_action.publishers import finding_block, markers
 from batch_action.publishers.issue_per_finding import render
 from batch_action.publishers.markers import Block
+from tests.harness.reports import about_code
 from tests.unit.test_issue_text import BLOCK, HOSTILE, LINK, REPORT, A, C, reported_status
 
 KEY = render.run_key_of(REPORT)
@@ -114,7 +115,7 @@ def test_any_text_of_the_model_stays_one_finding(title, text, code, path, state)
     known = replace(
         one.tracked, anchor=anchor, title=title, opened_on="2026-01-01", closed_on="2026-01-02"
     )
-    finding = replace(one.finding, anchor=anchor, evidence=code)
+    finding = replace(about_code(one.finding, code), anchor=anchor)
     hostile = replace(one, tracked=known, finding=finding, note=text)
     body = render.render_body(hostile, None, REPORT)
     read = render.parse(body)

@@ -23,7 +23,7 @@ from batch_action.publishers import finding_block, markers, user_commands
 from batch_action.publishers.issue.render import parse, render
 from tests.harness import reports
 from tests.harness.hostile_text import assert_inert
-from tests.harness.reports import A, B, C, file_verdict, generated, publisher_options
+from tests.harness.reports import A, B, C, about_code, file_verdict, generated, publisher_options
 
 COST = Cost(interactive_usd=0.2, batch_usd=0.1, batch_cached_usd=0.08)
 REPORT = reports.report(
@@ -439,7 +439,7 @@ def test_rendered_issues_are_parsed_back(title, text, code, path, state):
     )
     anchor = replace(base.tracked.anchor, path=path or "a")
     known = replace(base.tracked, anchor=anchor, title=title, opened_on="2026-01-01")
-    finding = replace(base.finding, anchor=anchor, evidence=code)
+    finding = replace(about_code(base.finding, code), anchor=anchor)
     hostile = FindingStatus(tracked=known, finding=finding, note=text, changed=base.changed)
     written = draft(hostile, reported_status(2))
     before = parse_draft(written)

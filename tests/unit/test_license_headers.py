@@ -49,7 +49,7 @@ def check_text(text, path="a.py", licensing=MIT, *, required=True):
         [raw_findings], task="license-check", path=path, text=text, blob="b" * 40, commit="c" * 40
     )
     assert not dropped, "every finding must be anchored"
-    return [(finding.raw.category, finding.anchor.start_line) for finding in anchored]
+    return [(finding.category, finding.anchor.start_line) for finding in anchored]
 
 
 @pytest.mark.parametrize(

@@ -282,7 +282,9 @@ def test_functions_that_change_places_keep_their_findings():
     head = history.commit({"a.py": other + FAR + BAD})
     reviewed = {"a.py": [raw("break_it(b)"), raw("crash(a)")]}
     result = history.report(head, reviewed, known)
-    found = {s.tracked.fingerprint: s.finding.evidence.strip() for s in result.statuses}
+    found = {
+        s.tracked.fingerprint: s.finding.texts.read().evidence.strip() for s in result.statuses
+    }
     assert sorted(states(result)) == ["NEW", "OPEN"]
     assert found[known[0].fingerprint] == "crash(a)"
 
@@ -657,9 +659,7 @@ def test_two_findings_on_the_same_lines_live_on_their_own():
         result = history.report(head, {"a.py": reported}, known)
         assert states(result) == ["OPEN", "OPEN"]
         assert {s.tracked.rule: s.tracked.fingerprint for s in result.statuses} == names
-        assert all(
-            s.finding is None or s.finding.raw.rule == s.tracked.rule for s in result.statuses
-        )
+        assert all(s.finding is None or s.finding.rule == s.tracked.rule for s in result.statuses)
     # Each is fixed, dismissed and moved on its own.
     dismissed = frozenset({names["one"]})
     result = history.report(head, {"a.py": [first, second]}, known, dismissed=dismissed)
@@ -959,7 +959,7 @@ def test_a_first_run_over_the_limit_reports_ten_and_all_severe_ones(
     policy = first_run(text if is_first else "", limit=limit, baselined=baselined)
     result = history.report(commit, {"a.py": crashes(MANY, severities)}, first_run=policy)
     shown = [s.tracked.severity for s in result.statuses]
-    left_out = [h.raw.severity for h in result.held_back]
+    left_out = [h.severity for h in result.held_back]
     if not (limit and is_first) or len(severities) + before <= limit:
         assert (len(shown), left_out) == (len(severities), [])
         return
@@ -1000,7 +1000,7 @@ def test_what_a_first_run_left_out_is_new_once_its_code_changes(change, severity
     answers = {"a.py": crashes(lines, [Severity(severity)] * 12)}
     policy = FirstRunPolicy(limit=1, baselined=everything)
     result = history.report(later, answers, first_run=policy)
-    reported = {s.finding.evidence.strip() for s in result.statuses if s.finding}
+    reported = {s.finding.texts.read().evidence.strip() for s in result.statuses if s.finding}
     assert reported == {f"crash({n})" for n in shown}
     assert all(s.tracked.state is FindingState.NEW for s in result.statuses)
     assert len(result.held_back) == 12 - len(shown)
@@ -1019,7 +1019,7 @@ def test_hidden_security_findings_neither_count_nor_are_left_out():
             commit, {"a.py": found}, first_run=policy, hides_security=hides_security
         )
         assert len(result.baselined) == left_out
-        assert not (hides_security and any(held.raw.security for held in result.held_back))
+        assert not (hides_security and any(held.security for held in result.held_back))
 
 
 def test_a_muted_rule_keeps_what_is_open_and_what_is_severe_or_about_security():

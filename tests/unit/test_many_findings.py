@@ -9,6 +9,7 @@ from batch_action.models.findings import (
     Anchor,
     Confidence,
     Finding,
+    FindingTexts,
     RawFinding,
     Severity,
 )
@@ -38,21 +39,17 @@ def findings(draw) -> Finding:
         remediation="",
         whole_file=draw(st.booleans()),
     )
-    return Finding(
-        fingerprint="f" * 16,
-        anchor=anchor,
-        reported=anchor,
-        raw=raw,
-        evidence="",
-        evidence_digest="d" * 12,
-        quoted=draw(st.sampled_from(["x=1", "y"])),
-    )
+    texts = FindingTexts(raw=raw, evidence="", quoted=draw(st.sampled_from(["x=1", "y"])))
+    return Finding.of(texts, fingerprint="f" * 16, anchor=anchor, evidence_digest="d" * 12)
+
+
+def quoted(finding: Finding) -> str:
+    return finding.texts.read().quoted
 
 
 def severity(finding: Finding):
-    raw = finding.raw
-    rest = finding.anchor.start_line, raw.category, raw.rule, finding.quoted
-    return raw.severity.rank, list(Confidence).index(raw.confidence), *rest
+    rest = finding.anchor.start_line, finding.category, finding.rule, quoted(finding)
+    return finding.severity.rank, list(Confidence).index(finding.confidence), *rest
 
 
 def lines(finding: Finding) -> tuple[int, int]:
@@ -60,11 +57,11 @@ def lines(finding: Finding) -> tuple[int, int]:
 
 
 def place(finding: Finding):
-    return finding.anchor.path, finding.raw.category, finding.raw.whole_file
+    return finding.anchor.path, finding.category, finding.whole_file
 
 
 def report(finding: Finding):
-    return place(finding), finding.raw.rule, finding.quoted, finding.anchor
+    return place(finding), finding.rule, quoted(finding), finding.anchor
 
 
 def merged_plainly(answers: list[list[Finding]]) -> list[tuple[Finding, ...]]:
@@ -86,8 +83,8 @@ def merged_plainly(answers: list[list[Finding]]) -> list[tuple[Finding, ...]]:
                 max(
                     same,
                     key=lambda group, finding=finding: (
-                        group[0][1].raw.rule == finding.raw.rule,
-                        group[0][1].quoted == finding.quoted,
+                        group[0][1].rule == finding.rule,
+                        quoted(group[0][1]) == quoted(finding),
                         overlap(lines(group[0][1]), lines(finding)),
                     ),
                 ).append((number, finding))

@@ -15,7 +15,7 @@ from batch_action.publishers.pull_request import render, review_comments
 from batch_action.publishers.pull_request.review_comments import clip_to_hunk, parse_hunks
 from tests.harness.hostile_text import TEXTS, assert_inert
 from tests.harness.hostile_text import texts as hostile
-from tests.harness.reports import file_verdict, generated, refused
+from tests.harness.reports import about_code, file_verdict, generated, refused
 from tests.unit.test_issue_text import REPORT, B, C, reported_status
 
 PULL = replace(REPORT, pull_request=7)
@@ -67,14 +67,11 @@ def suggestion(new: str | None, old: str = "  run(q)", evidence: str | None = No
     assert finding
     evidence = old.replace("\r", "") if evidence is None else evidence
     lines = old.split("\n")
-    finding = replace(
-        finding,
-        evidence=evidence,
-        replacement=replacement_for(
-            replace(finding.raw, evidence=evidence), lines, 1, len(lines), "a.c"
-        ),
-    )
-    return review_comments.suggestion_for(finding, lines)
+    texts = finding.texts.read()
+    raw = replace(texts.raw, evidence=evidence)
+    replacement = replacement_for(raw, lines, 1, len(lines), "a.c")
+    texts = replace(texts, evidence=evidence, replacement=replacement)
+    return review_comments.suggestion_for(replace(finding, texts=texts), lines)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +135,7 @@ def test_model_text_is_inert_and_forges_nothing(
         title=title, explanation=text, remediation=text, suggestion=code, rule=title, category=text
     )
     tracked = replace(status.tracked, anchor=replace(status.tracked.anchor, path=path or "x"))
-    finding = replace(status.finding, anchor=tracked.anchor, evidence=code)  # type: ignore[type-var]
+    finding = replace(about_code(status.finding, code), anchor=tracked.anchor)
     new = review_comments.suggestion_for(finding, code.split("\n"))
     body = review_comments.comment_body(
         tracked, review_comments.render(tracked, finding, suggestion=new)

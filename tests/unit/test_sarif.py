@@ -31,7 +31,7 @@ from batch_action.publishers.sarif.reader import AnalysisState, is_same, parse
 from batch_action.publishers.sarif.texts import SCORES, category_of, parse_rule_id, rule_id
 from batch_action.sandbox.github import sarif as service
 from tests.harness import reports
-from tests.harness.reports import A, B, C
+from tests.harness.reports import A, B, C, about_code
 from tests.harness.sarif_schema import schema_errors
 
 REPORT = RunReport(
@@ -91,7 +91,7 @@ def finding_status(
     status = reports.finding_status(number, **values)
     tracked = replace(status.tracked, state=state, opened_on="2026-03-01")
     assert status.finding
-    finding = replace(status.finding, evidence="q = 1\nrun(q % •••••)")
+    finding = about_code(status.finding, "q = 1\nrun(q % •••••)")
     return FindingStatus(tracked=tracked, finding=finding)
 
 
@@ -136,7 +136,7 @@ def statuses(draw: st.DrawFn) -> tuple[FindingStatus, ...]:
             else "",
         )
         assert status.finding
-        finding = replace(status.finding, anchor=anchor, evidence=draw(any_text))
+        finding = replace(about_code(status.finding, draw(any_text)), anchor=anchor)
         has_finding = draw(st.booleans())
         drawn.append(replace(status, tracked=tracked, finding=finding if has_finding else None))
     return tuple(drawn)

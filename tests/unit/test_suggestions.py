@@ -15,8 +15,9 @@ YAML = "on:\n  - push\n8080: a\n"
 def replacement(path: str, text: str, evidence: str, suggestion: str) -> str | None:
     raw = raw_finding(evidence, suggestion=suggestion)
     (found,), _ = anchor_all([[raw]], task="t", path=path, text=text, blob="b", commit="c")
-    assert found.raw.suggestion == suggestion, "the text stays readable"
-    return found.replacement
+    texts = found.texts.read()
+    assert texts.raw.suggestion == suggestion, "the text stays readable"
+    return texts.replacement
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from batch_action.models.findings import DraftTarget, FileDraft
+from batch_action.models.generated import DraftTarget, FileDraft
 from batch_action.selection.paths import language_of
 from batch_action.tasks import test_generation
 from batch_action.tasks.testing import python, treesitter

@@ -60,11 +60,12 @@ def finding(number: int, state: FindingState, values: dict[str, str]) -> Finding
         ignore_reason=values.get("ignore_reason", ""),
         ignored_by=values.get("ignored_by", ""),
     )
-    evidence = values.get("evidence", reported.evidence)
+    texts = reported.texts.read()
+    texts = replace(texts, evidence=values.get("evidence", texts.evidence))
     return replace(
         status,
         tracked=tracked,
-        finding=replace(reported, anchor=anchor, evidence=evidence),
+        finding=replace(reported, anchor=anchor, texts=texts),
         note=values.get("note", ""),
     )
 

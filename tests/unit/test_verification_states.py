@@ -31,7 +31,7 @@ def policy(verify: str | None = "high", hides: bool = False, **known) -> Finding
 def test_what_was_found_without_the_model_is_not_verified() -> None:
     status = finding_status(1, FindingState.NEW)
     assert status.finding
-    computed = replace(status.finding, raw=replace(status.finding.raw, is_computed=True))
+    computed = replace(status.finding, is_computed=True)
     assert verification.apply(replace(status, finding=computed), policy()).tracked == status.tracked
 
 

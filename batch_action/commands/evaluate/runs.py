@@ -255,7 +255,7 @@ def _claims(answers: BatchAnswers) -> Iterator[Claim]:
     for finding in answers.findings:
         anchor = finding.anchor
         yield _claim(
-            finding.raw,
+            finding.texts.read().raw,
             name=finding.fingerprint,
             path=anchor.path,
             lines=(anchor.start_line, anchor.end_line),
@@ -263,7 +263,7 @@ def _claims(answers: BatchAnswers) -> Iterator[Claim]:
         )
     for held in answers.held_back:
         if held.reason == "discarded":
-            raw = held.raw
+            raw = held.texts.read().raw
             yield _claim(
                 raw,
                 name=digest(held.path, str(held.line), raw.title, raw.evidence),

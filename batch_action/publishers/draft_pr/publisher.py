@@ -10,7 +10,8 @@ from batch_action.clients.github.errors import RefusedError
 from batch_action.clients.github.pulls import DraftBranches
 from batch_action.context import RunContext
 from batch_action.errors import GitHubError
-from batch_action.models.findings import GeneratedFile, PublishedState, Reconciliation, RefusedFile
+from batch_action.models.findings import PublishedState, Reconciliation
+from batch_action.models.generated import GeneratedFile, RefusedFile
 from batch_action.models.github import DraftPullRequest, GitCommit
 from batch_action.models.report import DestinationResult, RunReport
 from batch_action.publishers import markers

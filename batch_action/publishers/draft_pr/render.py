@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batch_action.escape import attribute, breakable, html_code, markdown, plain, subject
-from batch_action.models.findings import RefusedFile
+from batch_action.models.generated import RefusedFile
 from batch_action.models.github import GitCommit
 from batch_action.models.report import RunReport
 from batch_action.publishers import markers

@@ -7,7 +7,8 @@ from batch_action.batches import generated_files
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.escape import html_code
-from batch_action.models.findings import FindingState, FindingStatus, GeneratedFile
+from batch_action.models.findings import FindingState, FindingStatus
+from batch_action.models.generated import GeneratedFile
 from batch_action.models.report import DestinationResult, PublishResult
 from batch_action.publishers import finding_block, report_text, suppressed
 from batch_action.publishers.results import encode_results

@@ -55,10 +55,10 @@ def _batches_of(part: str) -> frozenset[str]:
 
 def _format_folders(found: Sequence[HeldBackFinding]) -> str:
     """Format the number of findings by folder and severity, most findings first."""
-    levels = [s for s in Severity if any(held.raw.severity is s for held in found)]
+    levels = [s for s in Severity if any(held.severity is s for held in found)]
     counts: dict[str, Counter[Severity]] = {}
     for held in found:
-        counts.setdefault(held.path.rpartition("/")[0], Counter())[held.raw.severity] += 1
+        counts.setdefault(held.path.rpartition("/")[0], Counter())[held.severity] += 1
     rows = [
         (html_code(shorten_path(folder or ".")), *(str(count[level]) for level in levels))
         for folder, count in sorted(counts.items(), key=lambda x: (-x[1].total(), x[0]))

@@ -104,7 +104,8 @@ def _draft_comment(
 
 def render(tracked: TrackedFinding, finding: Finding, *, suggestion: str | None) -> str:
     """Return the text of a new comment; `suggestion`: code with which GitHub can replace lines."""
-    raw = finding.raw
+    texts = finding.texts.read()
+    raw = texts.raw
     return render_template(
         "pull_request/review_comment.md.j2",
         severity=report_text.format_severity(tracked),
@@ -113,25 +114,25 @@ def render(tracked: TrackedFinding, finding: Finding, *, suggestion: str | None)
         why=labeled("Why", raw.explanation, finding_block.MAX_PROSE_CHARS),
         fix=labeled("Fix", raw.remediation, finding_block.MAX_PROSE_CHARS),
         suggestion=fence(suggestion, "suggestion") if suggestion is not None else "",
-        proposal=finding_block.render_suggestion(finding) if suggestion is None else "",
+        proposal=finding_block.render_suggestion(texts) if suggestion is None else "",
         facts=_facts(tracked, finding),
     )
 
 
 def suggestion_for(finding: Finding, lines: Sequence[str]) -> str | None:
     """Return the code that can replace exactly these lines of the head; None if it is not safe."""
-    return finding.replacement if "\n".join(lines) == finding.evidence else None
+    texts = finding.texts.read()
+    return texts.replacement if "\n".join(lines) == texts.evidence else None
 
 
 def _facts(tracked: TrackedFinding, finding: Finding) -> str:
-    raw = finding.raw
     facts = [
         f"category {markdown(tracked.category, 60)}",
         f"rule {code_span(tracked.rule, 60) or 'unnamed'}",
-        f"confidence {raw.confidence.value}",
+        f"confidence {finding.confidence.value}",
     ]
-    if raw.cwe:
-        facts.append(markdown(raw.cwe, 20))
+    if cwe := finding.texts.read().raw.cwe:
+        facts.append(markdown(cwe, 20))
     return " · ".join([*facts, code_span(tracked.fingerprint[:SHORT_ID_CHARS])])
 
 

@@ -195,10 +195,11 @@ def _code(
     finding: Finding | None, previous: ResultText | None, extra_lines: int
 ) -> tuple[str, int | None]:
     """Return the quoted code and the column after its end, from the last analysis if need be."""
-    if finding is not None and finding.evidence:
-        last_line = finding.evidence.rpartition("\n")[2]
+    evidence = finding.texts.read().evidence if finding is not None else ""
+    if evidence:
+        last_line = evidence.rpartition("\n")[2]
         utf16_units = len(last_line.encode("utf-16-le", "surrogatepass")) // 2
-        return visible(finding_block.truncate_code(finding.evidence)), max(utf16_units, 1) + 1
+        return visible(finding_block.truncate_code(evidence)), max(utf16_units, 1) + 1
     if previous is None:
         return "", None
     snippet = visible(previous.snippet)

@@ -79,9 +79,10 @@ def _new_text(status: FindingStatus) -> str:
     tracked, finding = status.tracked, status.finding
     parts = [_end_sentence(message(tracked.title, MAX_TITLE_CHARS) or "Untitled finding")]
     if finding is not None:
-        trigger = message(finding.raw.trigger, MAX_TRIGGER_CHARS)
-        explanation = message(finding.raw.explanation, MAX_PROSE_CHARS)
-        remediation = message(finding.raw.remediation, MAX_PROSE_CHARS)
+        raw = finding.texts.read().raw
+        trigger = message(raw.trigger, MAX_TRIGGER_CHARS)
+        explanation = message(raw.explanation, MAX_PROSE_CHARS)
+        remediation = message(raw.remediation, MAX_PROSE_CHARS)
         parts += [_end_sentence(trigger)] if trigger else []
         parts += [_end_sentence(explanation)] if explanation else []
         parts += [f"Fix: {_end_sentence(remediation)}"] if remediation else []
@@ -272,7 +273,7 @@ def _tags(tracked: TrackedFinding, weaknesses: Sequence[int]) -> list[str]:
 def _weaknesses(findings: Iterable[Finding], previous_tags: object) -> list[int]:
     """Return the CWE numbers of the new findings and of the last analysis."""
     tags = previous_tags if isinstance(previous_tags, list) else []
-    numbers = [m[1] for f in findings for m in _CWE.finditer(f.raw.cwe or "")]
+    numbers = [m[1] for f in findings for m in _CWE.finditer(f.texts.read().raw.cwe or "")]
     numbers += [m[1] for tag in tags if isinstance(tag, str) and (m := _CWE_TAG.fullmatch(tag))]
     return sorted({int(number) for number in numbers} - {0})
 
@@ -280,7 +281,7 @@ def _weaknesses(findings: Iterable[Finding], previous_tags: object) -> list[int]
 def _precision(findings: Sequence[Finding], previous: Mapping[str, Any]) -> str:
     """Return the confidence of the most severe finding, or the last analysis's precision."""
     if findings:
-        return findings[0].raw.confidence.value
+        return findings[0].confidence.value
     precision = previous.get("precision")
     return precision if precision in PRECISIONS else "medium"
 
