@@ -138,7 +138,7 @@ class _Contents:
         """
         at = {sent.batch: sent.created_at for sent, _ in self.view.sent_batches}
         reviews = self.view.verdicts.get((path, self.blobs[path]), ())
-        return any(at[review] > at[batch] for review in reviews)
+        return batch in at and any(at[review] > at[batch] for review in reviews)
 
     def locate(
         self, claims: Iterable[FindingClaim]
