@@ -13,7 +13,7 @@ MAX_PATH_CHARS = 4096
 
 def unrecordable(path: str) -> str:
     """Return in a few words why a name cannot be in the ledger; empty if it can."""
-    if any("\ud800" <= char <= "\udfff" for char in path):  # surrogates
+    if not path.isascii() and any("\ud800" <= char <= "\udfff" for char in path):  # surrogates
         return "the name is not UTF-8"
     is_long = len(path) > MAX_PATH_CHARS
     return f"the name is longer than {MAX_PATH_CHARS:,} characters" if is_long else ""

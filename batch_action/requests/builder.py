@@ -168,11 +168,16 @@ def _read_files(
     bases = view.first_bases(ctx.scope)
     descriptions = Descriptions(ctx, candidates.base, candidates.head, bases)
     for chunk in reader.read_files(ctx.git, candidates, progress):
-        yield from (file for file in chunk if isinstance(file, SkippedFile))
-        attached = list(finder.attach(file for file in chunk if isinstance(file, SourceFile)))
-        yield from (file for file in attached if isinstance(file, SkippedFile))
-        sources = [descriptions.describe(f) for f in attached if isinstance(f, SourceFile)]
-        yield from related.attach(sources) if related else sources
+        described = (
+            file if isinstance(file, SkippedFile) else descriptions.describe(file)
+            for file in finder.attach(chunk)
+        )
+        if related is None or related.problem:
+            yield from described
+            continue
+        known = list(described)
+        yield from (file for file in known if isinstance(file, SkippedFile))
+        yield from related.attach([file for file in known if isinstance(file, SourceFile)])
 
 
 def _count_tokens(

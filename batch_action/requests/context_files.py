@@ -42,12 +42,20 @@ class ContextFinder:
         self._candidates = candidates
         self._tests: TestLocator | None = None
 
-    def attach(self, files: Iterable[SourceFile]) -> Iterator[SourceFile | SkippedFile]:
+    def attach(
+        self, files: Iterable[SourceFile | SkippedFile]
+    ) -> Iterator[SourceFile | SkippedFile]:
         """Yield the files with context files and hints, and those the task does not apply to."""
-        task = self._ctx.task
-        checked = [_skip_for_task(task, file) or file for file in files]
-        yield from (file for file in checked if isinstance(file, SkippedFile))
-        sources = [file for file in checked if isinstance(file, SourceFile)]
+        task, sources = self._ctx.task, list[SourceFile]()
+        for file in files:
+            checked = file if isinstance(file, SkippedFile) else _skip_for_task(task, file) or file
+            if isinstance(checked, SkippedFile):
+                yield checked
+            elif task.context_needs is ContextNeeds.NONE:
+                hints = task.hints(checked)
+                yield replace(checked, hints=hints) if hints else checked
+            else:
+                sources.append(checked)
         if not sources:
             return
         match task.context_needs:
@@ -60,10 +68,6 @@ class ContextFinder:
 
                     self._tests = TestLocator(self._ctx, self._candidates.head)
                 yield from self._tests.attach(sources)
-            case ContextNeeds.NONE:
-                for file in sources:
-                    hints = task.hints(file)
-                    yield replace(file, hints=hints) if hints else file
 
     @cached_property
     def _changed_files(self) -> Hints:

@@ -134,24 +134,19 @@ def find_candidates(
 
 def read_files(
     repo: GitRepo, candidates: Candidates, progress: ProgressCallback
-) -> Iterator[list[SourceFile | SkippedFile]]:
+) -> Iterator[Iterator[SourceFile | SkippedFile]]:
     """Yield the candidates as they are read, a bounded number of bytes at a time.
 
-    *progress* is called with the number of files done and to read.
+    Their lines take several times as many: each file is made when it is asked for. *progress* is
+    called with the number of files done and to read.
     """
-    options, total, done = candidates.options, len(candidates.changes), 0
+    total, done = len(candidates.changes), 0
     churn = repo.churn(candidates.head) if total else {}
     progress(0, total)
     for chunk in _chunks(_read_changes(repo, candidates.changes)):
         needed = [_old_blobs(file, candidates) for file in chunk]
         blobs = dict(repo.blobs(sorted(set[str]().union(*needed))))
-        results: list[SourceFile | SkippedFile] = []
-        for file in chunk:
-            path = file.change.path
-            settled = path in candidates.settled
-            same = _check_content(file, blobs, options.asked.get(path)) if settled else None
-            results.append(same or _select_file(file, blobs, options, churn.get(path, 0)))
-        yield results
+        yield _select_files(chunk, blobs, candidates, churn)
         done += len(chunk)
         progress(done, total)
 
@@ -390,6 +385,20 @@ def _chunks(files: Iterable[_ChangedFile]) -> Iterator[list[_ChangedFile]]:
 
 def _blobs(change: FileChange) -> tuple[str, ...]:
     return (change.blob,) if change.old_blob is None else (change.blob, change.old_blob)
+
+
+def _select_files(
+    files: Iterable[_ChangedFile],
+    blobs: Mapping[str, bytes],
+    candidates: Candidates,
+    churn: Mapping[str, int],
+) -> Iterator[SourceFile | SkippedFile]:
+    options = candidates.options
+    for file in files:
+        path = file.change.path
+        settled = path in candidates.settled
+        same = _check_content(file, blobs, options.asked.get(path)) if settled else None
+        yield same or _select_file(file, blobs, options, churn.get(path, 0))
 
 
 def _check_content(
