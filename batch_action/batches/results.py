@@ -86,7 +86,10 @@ class RequestAnswer:
         """Read the findings of the answer; for the first time without parsing it again."""
         if not self.has_findings:
             return ()
-        return self.parsed.pop(self.request_key.id, ()) or self._read(task).raw_findings
+        parsed = self.parsed.pop(self.request_key.id, ())
+        if not self.parsed:
+            self.parsed.clear()  # An empty dictionary keeps its largest size.
+        return parsed or self._read(task).raw_findings
 
     def _read(self, task: Task) -> TaskResponse:
         return task.parse_answer(self.outcomes[self.request_key.id].text)

@@ -192,7 +192,7 @@ def _publish(
         states,
         report,
         reviewed_before=before.reviewed_files,
-        first_files=session.view.unreviewed_first_files,
+        before_run=session.view,
         verified={each.fingerprint: each for each in batch_results.verifications},
     )
     reconciliation = pipeline.reconcile_states(ctx.git, report, answers, states, policy)

@@ -53,7 +53,7 @@ def render_kept_answers(ctx: RunContext, session: LedgerSession, *, paths: Seque
         states,
         report,
         reviewed_before=view.reviewed_files,
-        first_files=before.unreviewed_first_files,
+        before_run=before,
     )
     reconciliation = pipeline.reconcile_states(ctx.git, report, answers, states, policy)
     published = pipeline.publish(report, reconciliation, states, ctx.settings).published

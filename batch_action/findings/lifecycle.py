@@ -6,7 +6,7 @@ was not shown all of its lines decides nothing about it.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from batch_action.findings import first_run, verification
@@ -67,21 +67,20 @@ def reconcile(
         _update(position, reported_as.get(i), policy, run_commits)
         for i, position in enumerate(located)
     ]
-    taken = {tracked.fingerprint for tracked in known}
     held_back += (hold_back(reported[number], "repeated") for number in sorted(duplicates))
     matched = {*pairs.values(), *duplicates}
+    del groups
     paths = {tracked.fingerprint: tracked.anchor.path for tracked in known}
     for finding in (x for number, x in enumerate(reported) if number not in matched):
         if threshold := _missed_threshold(finding, policy.thresholds):
             held_back.append(hold_back(finding, threshold))
             continue
-        new = _new(finding, taken, answers.task, policy.dismissed)
-        taken.add(new.tracked.fingerprint)
+        new = _new(finding, paths, answers.task, policy.dismissed)
+        paths[new.tracked.fingerprint] = finding.reported.path
         if first_run.is_baselined(finding, new.tracked.fingerprint, policy, positions):
             held_back.append(hold_back(finding, first_run.REASON))
             continue
         statuses.append(new)
-        paths[new.tracked.fingerprint] = finding.reported.path
     ordered = _sort(
         _finish(status, policy) for status in _merge_moved(statuses, paths, positions.commit)
     )
@@ -117,6 +116,9 @@ def _merge_moved(
         for status in statuses
         if status.tracked.anchor.path != paths[status.tracked.fingerprint]
     }
+    if not moved_to:
+        yield from statuses
+        return
     merged: defaultdict[Hashable, dict[str, LineIndex[str]]] = defaultdict(dict)
     order: dict[str, int] = {}
     for status in sorted(statuses, key=priority):
@@ -298,7 +300,9 @@ def _close_in_place(
     return _close(anchored, commit, note, changed=changed)
 
 
-def _new(finding: Finding, taken: set[str], task: str, dismissals: frozenset[str]) -> FindingStatus:
+def _new(
+    finding: Finding, taken: Container[str], task: str, dismissals: frozenset[str]
+) -> FindingStatus:
     """Track a new finding; one that was dismissed at another destination stays dismissed."""
     unique = unique_fingerprint(finding, task, taken)
     dismissed = unique in dismissals
@@ -342,5 +346,8 @@ def _sort(statuses: Iterable[FindingStatus]) -> tuple[FindingStatus, ...]:
             groups.append([status])
         end = status.tracked.anchor.end_line
         file, last = here, max(end, last) if together else end
-    groups = sorted((sorted(group, key=key) for group in groups), key=lambda group: key(group[0]))
+    # In place: there may be tens of thousands.
+    for group in groups:
+        group.sort(key=key)
+    groups.sort(key=lambda group: key(group[0]))
     return tuple(status for group in groups for status in group)

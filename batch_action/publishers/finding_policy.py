@@ -1,7 +1,8 @@
 """Build the policy of a run from its settings, the ledger, and what people request."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 from batch_action.clients.git import GitRepo, OpenObjects
 from batch_action.config.settings import Settings
@@ -20,6 +21,16 @@ from batch_action.publishers.pipeline import PublishedStates
 from batch_action.tasks.task import Task
 
 
+@dataclass(frozen=True, slots=True)
+class _FirstFiles(Container[tuple[str, str]]):
+    """The files of a first run without a verdict: all are looked for if it is over its limit."""
+
+    view: LedgerView
+
+    def __contains__(self, file: object) -> bool:
+        return file in self.view.unreviewed_first_files
+
+
 def build(
     ctx: RunContext,
     view: LedgerView,
@@ -27,14 +38,15 @@ def build(
     report: RunReport,
     *,
     reviewed_before: AbstractSet[tuple[str, str]],
-    first_files: frozenset[tuple[str, str]] = frozenset(),
+    before_run: LedgerView | None = None,
     verified: Mapping[str, VerificationResult] | None = None,
 ) -> FindingPolicy:
     """Build the policy of a run.
 
     *view*: with the collected facts and people's requests; *reviewed_before*: (path, blob) with a
-    verdict before people's requests in *states*; *first_files*: those of the first run that had
-    none before this run; *verified*: fingerprint to the result that came in with this run.
+    verdict before people's requests in *states*; *before_run*: the ledger as it was
+    loaded, if it may have the files of a first run; *verified*: fingerprint to the result that came
+    in with this run.
 
     Raises ConfigError: when the baseline file cannot be parsed.
     """
@@ -50,7 +62,9 @@ def build(
             ctx.git, ctx.rules_commit_for(report.commit), settings.baseline_file
         ),
         first_run=FirstRunPolicy(
-            limit=settings.first_run_limit, files=first_files, baselined=view.baselined
+            limit=settings.first_run_limit,
+            files=_FirstFiles(before_run) if before_run else frozenset(),
+            baselined=view.baselined,
         )
         if settings.first_run_limit and ctx.run.pull_number is None
         else FirstRunPolicy(),

@@ -46,7 +46,7 @@ def resolve(
     moved = (path for r in answers.reviewed if r.old_path for path in (r.path, r.old_path))
     paths = {a.path for a in anchors}.union(moved)
     if repo.has_commit(commit):
-        current = repo.tree_blobs(commit, paths)
+        current = _with_strings_of(anchors, repo.tree_blobs(commit, paths))
         renamed = _find_renames(anchors, answers.reviewed, current, commit, repo)
         current |= repo.tree_blobs(commit, set(renamed.values()))
     else:
@@ -66,6 +66,12 @@ def resolve(
         descendants=_find_descendants(answers, tracked, now, current, repo),
         emptied=_find_emptied(tracked, now, current, repo),
     )
+
+
+def _with_strings_of(anchors: Iterable[Anchor], blobs: dict[str, str]) -> dict[str, str]:
+    """Return the same blobs by path, of the anchors' own strings: most of them are equal."""
+    known = {text: text for anchor in anchors for text in (anchor.path, anchor.blob)}
+    return {known.get(path, path): known.get(blob, blob) for path, blob in blobs.items()}
 
 
 class _CurrentPaths(dict[str, str]):
