@@ -6,7 +6,6 @@ from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.ledger import Withdrawn
 from batch_action.models.requests import BatchState
-from batch_action.publishers.pull_request import collect
 
 
 def cancel(
@@ -22,7 +21,7 @@ def cancel(
     reported by the next collect. Raises ConfigError when `batch-id` is not pending.
     """
     session = session or store.load(ctx)
-    pull_requests = collect.load_ledger(ctx)
+    pull_requests = store.load_pull_requests(ctx)
     batches = _cancel(ctx, session)
     batches |= _cancel(ctx, pull_requests) if pull_requests else {}
     batch_id = ctx.settings.batch_id

@@ -36,7 +36,7 @@ def collect(ctx: RunContext, session: LedgerSession | None = None) -> int:
     session = session or store.load(ctx)
     if ctx.run.pull_number is not None:
         return _collect_pull_request(ctx, session, None)
-    pull_requests = pull_request_collect.load_ledger(ctx)
+    pull_requests = store.load_pull_requests(ctx)
     batch_results = _branch_results(ctx, session, pull_requests)
     pull_request_results = (
         pull_request_collect.collect(ctx, pull_requests, session.ledger)

@@ -13,7 +13,6 @@ from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import merge
 from batch_action.models.report import Savings, SavingsByPeriod
 from batch_action.publishers import job_summary, report_text
-from batch_action.publishers.pull_request import collect
 from batch_action.text import format_age, format_dollars, plural
 
 
@@ -26,7 +25,7 @@ def status(
 ) -> int:
     """Print the state of a task, or add it to *data*, and its savings to *saved*. Returns 0."""
     session = session or store.load(ctx)
-    pull_requests = collect.load_ledger(ctx)
+    pull_requests = store.load_pull_requests(ctx)
     spent = merge(session.ledger, *([pull_requests.ledger] if pull_requests else []))[0]
     task_savings = savings.by_period(LedgerView(spent), (), ctx.now())
     state = _read_state(ctx, session, pull_requests) | {"savings": describe_savings(task_savings)}

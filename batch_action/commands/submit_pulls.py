@@ -13,7 +13,6 @@ from batch_action.ledger import pull_requests, store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.github import PullRequest
 from batch_action.publishers import submit_report
-from batch_action.publishers.pull_request import collect as pull_request_collect
 from batch_action.publishers.pull_request import eligibility
 from batch_action.requests import planner
 
@@ -28,7 +27,7 @@ def submit_pull_requests(ctx: RunContext, _: LedgerSession) -> int:
     is_wanted = ctx.settings.pull_requests and ctx.run.pull_number is None
     if not is_wanted or github is None or trust.refusal_of_this_run(ctx) is not None:
         return 0
-    session = pull_request_collect.load_ledger(ctx)
+    session = store.load_pull_requests(ctx)
     if session is None or (ctx.task.security_only and ctx.hides_security_findings):
         return 0
     try:

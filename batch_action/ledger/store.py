@@ -136,6 +136,19 @@ def load(
     )
 
 
+def load_pull_requests(ctx: RunContext) -> LedgerSession | None:
+    """Load the ledger of pull requests, if this run of a branch publishes their answers.
+
+    Only a run on the branch of the state does: facts from elsewhere would not be trusted.
+    """
+    context = ctx.github_context
+    state_branch = ctx.settings.state_branch or context.default_branch
+    is_on_state_branch = context.event == "local" or context.branch == state_branch
+    if "pr-review" not in ctx.settings.report or ctx.github is None or not is_on_state_branch:
+        return None
+    return load(ctx, pull_requests=True)
+
+
 def save(ctx: RunContext, session: LedgerSession, *, reserved_bytes: int = 0) -> None:
     """Write the ledger if a fact was added or half its retention has passed.
 

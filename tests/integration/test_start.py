@@ -116,6 +116,20 @@ def test_a_run_without_a_token_imports_only_what_it_uses(tmp_path: Path, command
     assert "batch_action.requests.planner" in imported
 
 
+def test_a_status_without_a_token_imports_no_destination(tmp_path: Path) -> None:
+    folder = repositories.create(tmp_path / "repository", 1).folder
+    code = (
+        "import sys\nfrom batch_action.cli.main import enter\n"
+        f"code = enter(['status', '--repo', {str(folder)!r}], {{}})\n"
+        "print('modules', code, *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code, *imported = done.stdout.rpartition("modules ")[2].split()
+    assert code == "0", done.stderr
+    unused = {"github", "jinja2", "batch_action.publishers.pipeline"}
+    assert unused & set(imported) == set()
+
+
 MAX_GIT_PROCESSES = 25
 """Of a plan. Each takes as long as planning five files."""
 

@@ -85,22 +85,9 @@ class _Input:
     """All facts that count for the month's spending."""
 
 
-def load_ledger(ctx: RunContext) -> LedgerSession | None:
-    """Load the ledger of pull requests, if this run of a branch publishes their answers.
-
-    Only a run on the branch of the state does: facts from elsewhere would not be trusted.
-    """
-    context = ctx.github_context
-    state_branch = ctx.settings.state_branch or context.default_branch
-    is_on_state_branch = context.event == "local" or context.branch == state_branch
-    if DESTINATION not in ctx.settings.report or ctx.github is None or not is_on_state_branch:
-        return None
-    return store.load(ctx, pull_requests=True)
-
-
 def has_batch(ctx: RunContext, batch: str | None) -> bool:
     """Return whether a batch is in the ledger of pull requests, in the run of a branch."""
-    ledger = load_ledger(ctx) if batch else None
+    ledger = store.load_pull_requests(ctx) if batch else None
     return ledger is not None and batch in ledger.view.known_batch_ids
 
 
