@@ -418,11 +418,11 @@ def _end(hunk: Hunk) -> int:
 
 
 def _render_group(group: Sequence[_Removal], new: Sequence[str]) -> str:
-    first_hunk = group[0][0]
-    first = max(_start(first_hunk) - CONTEXT_LINES, 0)
+    first_hunk, start = group[0][0], _start(group[0][0])
+    first = max(start - CONTEXT_LINES, 0)
     last = min(_end(group[-1][0]) + CONTEXT_LINES, len(new))
-    old_first = first_hunk.old_start - (first_hunk.old_lines > 0) - (_start(first_hunk) - first)
-    shift = sum(hunk.new_lines - hunk.old_lines for hunk, _ in group)
+    old_first = first_hunk.old_start - (first_hunk.old_lines > 0) - (start - first)
+    shift = sum([hunk.new_lines - hunk.old_lines for hunk, _ in group])
     old_range, new_range = (
         _line_range(old_first, last - first - shift),
         _line_range(first, last - first),
@@ -436,11 +436,11 @@ def _render_group(group: Sequence[_Removal], new: Sequence[str]) -> str:
 
     at, no_number = first, f"-{'':{width}}| "
     for hunk, removed in group:
-        start, end = _start(hunk), _end(hunk)
+        start = _start(hunk)
         show(" ", at, start)
         shown += [no_number + line for line in removed]
-        show("+", start, end)
-        at = end
+        at = start + hunk.new_lines
+        show("+", start, at)
     show(" ", at, last)
     return "\n".join(shown)
 

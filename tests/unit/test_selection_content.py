@@ -151,6 +151,7 @@ def test_a_text_about_generated_code_is_hand_written(text):
         ),
         ("a.js", "(function (global, factory) {\n  typeof exports\n", SkipReason.GENERATED),
         ("a.js", "/******/ (() => {\n", SkipReason.GENERATED),
+        ("a.js", "var x = __webpack_require__(1);\n", SkipReason.GENERATED),
         ("a.js", 'const end = "//# sourceMappingURL=";\nx();\n', None),
         ("a.js", "x('\\n//# sourceMappingURL=' + name);\n" * 3, None),
         ("a.py", "x = 1\n//# sourceMappingURL=a.js.map\n", None),
