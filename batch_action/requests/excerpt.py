@@ -117,7 +117,7 @@ class FileText:
     @cached_property
     def _shown(self) -> Sequence[int]:
         file = self.file
-        outline = outline_of(file.text, file.language)
+        outline = outline_of(file.text, file.language, file.lines)
         chooser = _Chooser(file.text, file.lines, outline, self._changed, self._touched)
         return chooser.choose(removed_names(file.diff))
 
@@ -142,7 +142,7 @@ def choose_lines(text: str, language: str, hunks: Sequence[Hunk], diff: str = ""
     lines = lines_of(text)
     changed = changed_lines(hunks, len(lines))
     touched = touched_lines(lines, changed)
-    chooser = _Chooser(text, lines, outline_of(text, language), changed, touched)
+    chooser = _Chooser(text, lines, outline_of(text, language, lines), changed, touched)
     return set(chooser.choose(removed_names(diff)))
 
 

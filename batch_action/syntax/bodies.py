@@ -4,12 +4,13 @@ A grammar takes most of its time for the statements in functions, and most of th
 """
 
 import re
+from collections.abc import Iterable
 
 MAX_NESTED = 8
 """Blocks in blocks that are looked into."""
 
 _BLOCK = re.compile(
-    r"\n([ \t]{0,40})[^\s][^\n]*(?<!\$)\{((?:\n(?:\1[ \t][^\n]*|[ \t]*(?=\n)))*+)(?=\n\1\})"
+    r"\n([ \t]{0,40})[^\s][^\n]++(?<=[^$]\{)((?:\n(?:\1[ \t][^\n]*|[ \t]*(?=\n)))*+)(?=\n\1\})"
 )
 """A line that ends with a brace, and all lines up to the one that closes it at the same indent.
 
@@ -36,10 +37,12 @@ def without_bodies(text: str, language: str) -> str:
     has no sign of one, and as many opening as closing brackets of each kind.
     """
     words = _DEFINING["go" if language == "go" else ""]
+    # A single character is found in a tenth of the time.
+    words = tuple(x for x in words if all(map(text.__contains__, x)) and x in text)
 
     def shorten(match: re.Match[str], depth: int = 1) -> str:
         body = match[2]
-        header = match[0][: match.start(2) - match.start()]
+        header = match.string[match.start() : match.start(2)]
         if _defines_nothing(body, words, is_go=language == "go"):
             return header + "\n" * body.count("\n")
         if depth == MAX_NESTED:
@@ -49,19 +52,24 @@ def without_bodies(text: str, language: str) -> str:
     return _BLOCK.sub(shorten, f"\n{text}")[1:]
 
 
-def _defines_nothing(body: str, words: tuple[str, ...], *, is_go: bool) -> bool:
-    if any(map(body.__contains__, words)):
-        return False
+def _defines_nothing(body: str, words: Iterable[str], *, is_go: bool) -> bool:
+    for word in words:
+        if word in body:
+            return False
     braces = body.count("{")
     return (
         braces == body.count("}")
         and body.count("(") == body.count(")")
         and body.count("[") == body.count("]")
-        and (is_go or not braces or all(map(_opens_no_method, body.split("{")[:-1])))
+        and (is_go or not braces or not _has_method(body))
     )
 
 
-def _opens_no_method(before: str) -> bool:
-    """Return whether a brace opens an object, or the block of a statement such as `if`."""
-    line = before.rpartition("\n")[2].lstrip(" \t}")
-    return line.startswith(_CONTROL) or before.rstrip().endswith(_OPERATORS)
+def _has_method(text: str) -> bool:
+    """Return whether a brace opens no object, and not the block of a statement such as `if`."""
+    *before_braces, _ = text.split("{")
+    for before in before_braces:
+        line = before[before.rfind("\n") + 1 :].lstrip(" \t}")
+        if not line.startswith(_CONTROL) and not before.rstrip().endswith(_OPERATORS):
+            return True
+    return False

@@ -69,13 +69,17 @@ def _query(language: str) -> Query:
     return Query(treesitter.grammar_of(language), _query_text(language))
 
 
-def outline_of(text: str, language: str) -> Outline:
+def outline_of(text: str, language: str, lines: Sequence[str] | None = None) -> Outline:
     r"""Return the outline of a text in any language; only `\n` ends a line.
 
-    Never raises: what has no grammar or does not parse is read by its indentation.
+    Never raises: what has no grammar or does not parse is read by its indentation. *lines*: those
+    of the text, if known.
     """
     # Other line ends would count for some parsers; after the last one there is no line.
-    text = text.replace("\r\n", "\n").replace("\r", " ").removesuffix("\n")
+    if "\r" in text:
+        text, lines = text.replace("\r\n", "\n").replace("\r", " "), None
+    text = text.removesuffix("\n")
+    lines = text.split("\n") if lines is None else lines
     language = "javascript" if language == "jsx" else language
     if language in treesitter.LANGUAGES and len(text) <= MAX_PARSED_CHARS:
         # Go's grammar wants an end of the last line. What is left without bodies may not parse.
@@ -83,8 +87,8 @@ def outline_of(text: str, language: str) -> Outline:
         if tree is None:
             tree = treesitter.parse(f"{text}\n", language)
         if tree is not None:
-            return _read(tree.root_node, text.split("\n"), language)
-    return outline_by_indentation(text, language)
+            return _read(tree.root_node, lines, language)
+    return outline_by_indentation(text, language, lines)
 
 
 def _read(root: Node, lines: Sequence[str], language: str) -> Outline:
@@ -99,23 +103,16 @@ def _read(root: Node, lines: Sequence[str], language: str) -> Outline:
         elif item := _definition(captures, top, lines):
             found.append(item)
     defined = imports | {item.start for item in found}
-    found += (
-        Definition(
-            kind=DefinitionKind.VALUE,
-            names=_value_names(lines[start - 1]),
-            first=_comment_above(lines, start),
-            start=start,
-            body=start + 1,
-            last=_last(node),
-        )
-        for start, node in top.items()
-        if start not in defined and node.type not in ("comment", "hash_bang_line")
-    )
+    for start, node in top.items():
+        if start not in defined and node.type not in ("comment", "hash_bang_line"):
+            names, first = _value_names(lines[start - 1]), _comment_above(lines, start)
+            kind = DefinitionKind.VALUE
+            found.append(Definition(kind, names, first, start, start + 1, _last(node)))
     return Outline(definitions=tuple(_nested(found)), imports=tuple(sorted(imports)))
 
 
 def _first(node: Node) -> int:
-    return node.start_point[0] + 1
+    return node.start_point.row + 1
 
 
 def _last(node: Node) -> int:
@@ -126,11 +123,12 @@ def _last(node: Node) -> int:
 def _definition(
     captures: Mapping[str, list[Node]], top: Mapping[int, Node], lines: Sequence[str]
 ) -> Definition | None:
-    key = next(key for key in ("function", "type", "callback") if key in captures)
+    key = next(filter(captures.__contains__, ("function", "callback", "type")))
     node = captures[key][0]
-    value = captures.get("value", captures[key])[0]
-    body = _child(_BODY_FIELDS, value)
-    name = _child(_NAME_FIELDS, node, value) if key != "callback" else None
+    value = captures["value"][0] if "value" in captures else node
+    body, name = _child(value, _BODY_FIELDS), None
+    if key != "callback":
+        name = _child(node, _NAME_FIELDS) or _child(value, _NAME_FIELDS)
     if body is None or (name is None and key != "callback"):
         return None
     start, last = _first(node), _last(node)
@@ -138,23 +136,25 @@ def _definition(
         last = max(last, _last(top[start]))
     if key == "callback" and start == last:
         return None
-    text = (name and name.text) or b""
-    own_name = text.decode("utf-8", "replace").rpartition(".")[2].strip("'\"`#")
     is_type = key == "type" or (key == "callback" and last - start >= MAX_CALLBACK_LINES)
-    return Definition(
-        kind=DefinitionKind.TYPE if is_type else DefinitionKind.FUNCTION,
-        names=(own_name,) if own_name else (),
-        first=_comment_above(lines, start),
-        start=start,
-        body=min(max(_first(body), start) + 1, last + 1),
-        last=last,
-    )
+    kind = DefinitionKind.TYPE if is_type else DefinitionKind.FUNCTION
+    after = min(max(_first(body), start) + 1, last + 1)
+    names = _names(name.text) if name else ()
+    return Definition(kind, names, _comment_above(lines, start), start, after, last)
 
 
-def _child(fields: Iterable[str], *nodes: Node) -> Node | None:
-    """Return the first child that is such a field of one of the nodes."""
-    found = (node.child_by_field_name(field) for node in nodes for field in fields)
-    return next(filter(None, found), None)
+def _child(node: Node, fields: Iterable[str]) -> Node | None:
+    """Return the first child that is one of these fields of the node."""
+    for field in fields:
+        if child := node.child_by_field_name(field):
+            return child
+    return None
+
+
+def _names(text: bytes | None) -> tuple[str, ...]:
+    """Return the last name of a path such as `a.b`; a name may be quoted, or be empty."""
+    name = (text or b"").decode("utf-8", "replace").rpartition(".")[2].strip("'\"`#")
+    return (name,) if name else ()
 
 
 def _comment_above(lines: Sequence[str], start: int) -> int:

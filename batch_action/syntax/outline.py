@@ -117,11 +117,10 @@ _BLOCK_COMMENT = re.compile(r"^[ \t]*/\*(?:[^*]|\*(?!/))*(?:\*/|\Z)", re.MULTILI
 _LABELLED = frozenset({"c", "cpp", "csharp", "objectivec", "cuda", "java"})
 
 
-def outline_by_indentation(text: str, language: str) -> Outline:
+def outline_by_indentation(text: str, language: str, lines: Sequence[str]) -> Outline:
     r"""Return the outline of any text, read by its indentation; only `\n` ends a line."""
-    lines = text.split("\n")
-    if lines[-1] == "":  # it ends the last line
-        lines.pop()
+    if lines and lines[-1] == "":  # it ends the last line
+        lines = lines[:-1]
     reader = _IndentationReader(lines=lines, language=language)
     inside = _continuation_lines(text, language)
     number = at = 0
