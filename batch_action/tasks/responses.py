@@ -7,6 +7,7 @@ before validation.
 """
 
 import re
+import sys
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -116,13 +117,14 @@ class BaseFinding(ResponseModel):
     ) -> RawFinding:
         """Convert it; without a category of its own it has the task's name as category."""
         fields = vars(self)
-        category = str(fields.get("category", task))
+        # Of tens of thousands of findings, many have the same one.
+        category = sys.intern(str(fields.get("category", task)))
         first = max(1, self.start_line)
         texts = {name: shorten(fields[name], size) for name, size in MAX_CHARS.items()}
         suggestion = self.suggestion or ""
         return RawFinding(
             **texts,
-            rule=shorten(" ".join(self.rule.split()), MAX_RULE_CHARS),
+            rule=sys.intern(shorten(" ".join(self.rule.split()), MAX_RULE_CHARS)),
             confidence=self.confidence,
             pre_existing=self.pre_existing,
             category=category,
