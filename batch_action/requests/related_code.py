@@ -337,7 +337,7 @@ def _related(shown: Mapping[str, Mapping[int, str]]) -> tuple[RelatedFile, ...]:
 
 def names_of(file: SourceFile) -> Names:
     """Return the names that a change defines or changes, and those that its added lines use."""
-    lines = content.lines_of(file.text)
+    lines = file.lines
     changed = changed_lines(file.hunks, len(lines))
     added = {n for h in file.hunks for n in range(h.new_start, h.new_start + h.new_lines)}
     if not file.hunks and file.status is ChangeType.ADDED:
