@@ -132,6 +132,7 @@ def _source(change: FileChange, text: str, old: str, hunks: tuple) -> SourceFile
         risk=1.0,
         masked_secrets=0,
         text=text,
+        lines=content.lines_of(text),
         diff=content.render_hunks(mask(old, change.path)[0], text, hunks),
         hunks=hunks,
     )
