@@ -43,7 +43,8 @@ class RunContext:
     task: Task
     prices: Prices
     git: GitRepo
-    anthropic: "AnthropicClient | None"
+    anthropic: "Callable[[], AnthropicClient] | None"
+    """Opens the client at its first call: to import its SDK takes longer than a quiet run."""
     github: "GitHubClients | None"
     artifacts: "ArtifactService | None"
     """None outside of Actions and on GitHub Enterprise Server: the ledger is a file then."""
@@ -132,6 +133,10 @@ class RunContext:
 
     def require_anthropic(self) -> "AnthropicClient":
         """Return the Anthropic client. Raises ConfigError when none is configured."""
+        return self.require_anthropic_opener()()
+
+    def require_anthropic_opener(self) -> "Callable[[], AnthropicClient]":
+        """Return what opens the Anthropic client. Raises ConfigError when none is configured."""
         if self.anthropic is None:
             raise ConfigError(
                 "`anthropic-api-key` is not set.",

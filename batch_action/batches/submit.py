@@ -137,7 +137,7 @@ def examine_models(ctx: RunContext) -> list[ModelCheck]:
 def _check_model(ctx: RunContext, key: str, name: str) -> ModelCheck:
     model, clock, prices = None, ctx.now(), ctx.prices
     if ctx.anthropic is not None:
-        model, clock = ctx.anthropic.model(name)
+        model, clock = ctx.anthropic().model(name)
     if model is None and name not in {*prices.models, *prices.retires}:
         similar = prices.similar_model(name)
         place = "in the price table" if ctx.anthropic is None else "at Anthropic"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from batch_action.cli import config_file
-from batch_action.cli.connections import configure_network, header_value, open_anthropic
+from batch_action.cli.connections import anthropic_opener, configure_network, header_value
 from batch_action.cli.invocation import Invocation, path_of
 from batch_action.cli.task_loader import PatchCommit, TaskLoader, apply_patch, with_task_defaults
 from batch_action.clients.actions_runner import Runner, github_context, read_event
@@ -84,7 +84,7 @@ def build_contexts(
         github, api, artifacts, problem = None, None, None, ""
         if not offline:
             github = _open_github(invocation, settings, context, runner, stack)
-            api = open_anthropic(invocation.environ, settings, runner, stack, invocation.sleep)
+            api = anthropic_opener(invocation.environ, settings, runner, stack, invocation.sleep)
             artifacts, problem = _open_artifacts(invocation, runner, stack)
         ctx = RunContext(
             settings=settings,

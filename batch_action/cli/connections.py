@@ -4,18 +4,20 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import cache
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from batch_action.clients.actions_runner import Runner
+from batch_action.clients.anthropic.addresses import AwsWorkspace, checked_base_url
 from batch_action.clients.network import network_variables
 from batch_action.config.inputs import AWS_REGION_PATTERN
 from batch_action.config.settings import Settings
 from batch_action.errors import AnthropicError, ConfigError, advice
 
 if TYPE_CHECKING:
-    from batch_action.clients.anthropic.client import AnthropicClient, AwsWorkspace
+    from batch_action.clients.anthropic.client import AnthropicClient
 
 AUDIENCE = "https://api.anthropic.com"
 
@@ -28,50 +30,57 @@ def configure_network(environ: Mapping[str, str]) -> None:
     os.environ.update(network_variables(environ))
 
 
-def open_anthropic(
+def anthropic_opener(
     environ: Mapping[str, str],
     settings: Settings,
     runner: Runner,
     stack: ExitStack,
     sleep: Callable[[float], None],
-) -> "AnthropicClient | None":
-    """Open the client with the key or by workload identity federation; None without either.
+) -> "Callable[[], AnthropicClient] | None":
+    """Return what opens the client, once, when it is needed; None without key and federation.
 
-    Raises ConfigError.
+    With the key or by workload identity federation. Raises ConfigError.
     """
-    key, base = settings.anthropic_api_key, settings.anthropic_base_url
     aws = aws_workspace(environ, settings)
-    if key is not None:
-        # Only here: to import the SDK takes longer than to plan a hundred files.
-        from batch_action.clients.anthropic.client import AnthropicClient
-
-        api_key = header_value("anthropic-api-key", key)
-        return stack.enter_context(
-            AnthropicClient(api_key=api_key, aws=aws, base_url=base, sleep=sleep)
-        )
+    base = checked_base_url(settings.anthropic_base_url)
+    key = settings.anthropic_api_key
+    api_key = None if key is None else header_value("anthropic-api-key", key)
     rule, organization = settings.anthropic_federation_rule_id, settings.anthropic_organization_id
-    if not (rule and organization):
+    if api_key is None and not (rule and organization):
         return None
-    if aws is not None:
+    if api_key is None and aws is not None:
         raise ConfigError(
             "The federation ids are set, but `anthropic-provider: aws` needs an API key.",
             fix="Set `anthropic-api-key` to a key of Claude Platform on AWS.",
         )
-    from batch_action.clients.anthropic.client import AnthropicClient, workload_identity_credentials
 
-    credentials = workload_identity_credentials(
-        identity=lambda: fetch_identity_token(environ, runner),
-        rule=rule,
-        organization=organization,
-        service_account=settings.anthropic_service_account_id,
-        workspace=settings.anthropic_workspace_id,
-    )
-    return stack.enter_context(
-        AnthropicClient(api_key=None, credentials=credentials, base_url=base, sleep=sleep)
-    )
+    @cache
+    def open_client() -> "AnthropicClient":
+        # Only here: to import the SDK takes longer than to plan a hundred files.
+        from batch_action.clients.anthropic.client import (
+            AnthropicClient,
+            workload_identity_credentials,
+        )
+
+        credentials = None
+        if api_key is None and rule and organization:
+            credentials = workload_identity_credentials(
+                identity=lambda: fetch_identity_token(environ, runner),
+                rule=rule,
+                organization=organization,
+                service_account=settings.anthropic_service_account_id,
+                workspace=settings.anthropic_workspace_id,
+            )
+        return stack.enter_context(
+            AnthropicClient(
+                api_key=api_key, credentials=credentials, aws=aws, base_url=base, sleep=sleep
+            )
+        )
+
+    return open_client
 
 
-def aws_workspace(environ: Mapping[str, str], settings: Settings) -> "AwsWorkspace | None":
+def aws_workspace(environ: Mapping[str, str], settings: Settings) -> AwsWorkspace | None:
     """Return the workspace of `anthropic-provider: aws`; None with another provider.
 
     AWS_REGION and AWS_DEFAULT_REGION are read, as AWS's own tools do. Raises ConfigError: the
@@ -100,8 +109,6 @@ def aws_workspace(environ: Mapping[str, str], settings: Settings) -> "AwsWorkspa
             f"The region in AWS_REGION, {region!r}, is not the name of an AWS region.",
             fix="Set `anthropic-aws-region`, e.g. to us-east-1.",
         )
-    from batch_action.clients.anthropic.client import AwsWorkspace
-
     return AwsWorkspace(region=region, id=workspace)
 
 

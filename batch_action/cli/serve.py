@@ -9,7 +9,8 @@ from pydantic import SecretStr
 
 from batch_action.cli.connections import configure_network, header_value
 from batch_action.cli.invocation import Invocation
-from batch_action.clients.anthropic.client import DEFAULT_BASE_URL, AnthropicClient, AwsWorkspace
+from batch_action.clients.anthropic.addresses import DEFAULT_BASE_URL, AwsWorkspace
+from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.clients.github.actions import Actions
 from batch_action.clients.github.client import GitHubClient
 from batch_action.config.server import (

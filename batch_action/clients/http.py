@@ -9,9 +9,12 @@ from typing import Any, Self
 
 import httpx2
 
+from batch_action.clients.network import without_user
+
 CALLS = logging.getLogger("batch_action.http")
 """Gets a record of each call: method, host and path, status and duration."""
 RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
+
 MAX_ATTEMPTS = 4
 MAX_PAUSE_SECONDS = 30.0
 # As GitHub's own client of artifacts: 3 s, then random within [3 * 1.5^n, 3 * 1.5^(n+1)).
@@ -107,10 +110,3 @@ def retry_after(headers: Mapping[str, str]) -> float:
     """Return the seconds of a `Retry-After`, 0 without one or with a date."""
     value = headers.get("retry-after", "")
     return float(value) if value.replace(".", "", 1).isdecimal() else 0.0
-
-
-def without_user(url: str) -> str:
-    """Return a URL to be shown: without user, password, query and fragment."""
-    head, at, rest = url.partition("?")[0].partition("#")[0].rpartition("@")
-    scheme, separator, _ = head.partition("://")
-    return f"{scheme}{separator}{rest}" if at else rest

@@ -163,3 +163,10 @@ def _host_of(url: str) -> str | None:
         return urlsplit(url).hostname
     except ValueError:
         return None
+
+
+def without_user(url: str) -> str:
+    """Return a URL to be shown: without user, password, query and fragment."""
+    head, at, rest = url.partition("?")[0].partition("#")[0].rpartition("@")
+    scheme, separator, _ = head.partition("://")
+    return f"{scheme}{separator}{rest}" if at else rest

@@ -29,7 +29,7 @@ def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
         ctx.runner.annotate("notice", f"Nothing was sent. {reason}")
         ctx.runner.set_output("status", "nothing-to-do")
         return 0
-    ctx.require_anthropic()
+    ctx.require_anthropic_opener()
     session = session or store.load(ctx)
     if session.view.open_intents:
         lost_creates.resolve_open_intents(ctx.require_anthropic(), session, ctx.warn)

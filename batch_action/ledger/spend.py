@@ -9,7 +9,7 @@ Runs of pull requests write to a second ledger, because whoever opens one could 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
@@ -325,16 +325,16 @@ def _is_of_run(fact: Fact, run_id: str | None) -> TypeGuard[Reserved]:
 
 
 def _add_verified(
-    api: "AnthropicClient | None", own: LedgerSession, claims: Sequence[Fact]
+    anthropic: "Callable[[], AnthropicClient] | None", own: LedgerSession, claims: Sequence[Fact]
 ) -> None:
     """Add those of the claims whose batch Anthropic shows; a cost once the batch has ended."""
-    if api is not None:
-        own.add(*_verify_batches(api, own.ledger, claims))
-        own.add(*_verify_costs(api, own.ledger, claims))
+    if anthropic is not None:
+        own.add(*_verify_batches(anthropic, own.ledger, claims))
+        own.add(*_verify_costs(anthropic, own.ledger, claims))
 
 
 def _verify_batches(
-    api: "AnthropicClient", ledger: Ledger, claims: Sequence[Fact]
+    anthropic: "Callable[[], AnthropicClient]", ledger: Ledger, claims: Sequence[Fact]
 ) -> Iterator[Fact]:
     known = {x.intent for x in ledger.facts if isinstance(x, Reserved)}
     batches = {x.batch for x in ledger.facts if isinstance(x, Sent)}
@@ -342,7 +342,7 @@ def _verify_batches(
     for fact in claims:
         # A batch that belongs to something else already says nothing about this claim.
         if isinstance(fact, Sent) and fact.intent not in known and fact.batch not in batches:
-            state = api.retrieve(fact.batch)
+            state = anthropic().retrieve(fact.batch)
             if state is not None:
                 batches.add(fact.batch)
                 shown[fact.intent][fact.index] = state.created_at
@@ -353,7 +353,9 @@ def _verify_batches(
             yield fact.model_copy(update={"usd": usd, "at": min(times.values())})
 
 
-def _verify_costs(api: "AnthropicClient", ledger: Ledger, claims: Sequence[Fact]) -> Iterator[Fact]:
+def _verify_costs(
+    anthropic: "Callable[[], AnthropicClient]", ledger: Ledger, claims: Sequence[Fact]
+) -> Iterator[Fact]:
     pulls = {x.intent for x in ledger.facts if isinstance(x, Reserved) and x.in_pull_request}
     settled = {(x.intent, x.index) for x in ledger.facts if isinstance(x, Charged)}
     owned = {
@@ -363,7 +365,7 @@ def _verify_costs(api: "AnthropicClient", ledger: Ledger, claims: Sequence[Fact]
     }
     for fact in claims:
         if isinstance(fact, Charged) and (fact.intent, fact.index, fact.batch) in owned:
-            state = api.retrieve(fact.batch or "")
+            state = anthropic().retrieve(fact.batch or "")
             if state is not None and state.status == "ended":
                 yield fact
 

@@ -189,8 +189,7 @@ def _count_tokens(
     is set and counting fails.
     """
     offline = requests, pricing.BYTES_PER_TOKEN, "offline-estimate", 0.0
-    api = ctx.anthropic
-    if api is None or not requests:
+    if ctx.anthropic is None or not requests:
         return offline
     sizes = [request.size_bytes for request in requests]
     indexes = range(len(requests)) if exact else pricing.sample_indexes(sizes)
@@ -198,7 +197,7 @@ def _count_tokens(
     counted: dict[int, int] = {}
     try:
         with ctx.console.progress("Counting tokens", len(calls)) as tick:
-            for index, tokens in api.count_tokens(calls):
+            for index, tokens in ctx.anthropic().count_tokens(calls):
                 counted[index] = tokens
                 tick(len(counted), len(calls))
     except AnthropicError as error:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import httpx2
 import pytest
 
-from batch_action.clients.anthropic.client import AnthropicClient, AwsWorkspace
+from batch_action.clients.anthropic.addresses import AwsWorkspace
+from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.config.server import parse_server_config
 from batch_action.errors import ConfigError
 from batch_action.models.requests import BatchState

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from batch_action.clients.actions_runner import Runner
-from batch_action.clients.http import without_user
-from batch_action.clients.network import url_secrets
+from batch_action.clients.network import url_secrets, without_user
 from tests.harness.git_repositories import Repo
 from tests.harness.webhook_receiver import WebhookReceiver, webhook_receiver
 from tests.harness.workflow import BAD, Result, WorkflowHarness

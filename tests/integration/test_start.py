@@ -130,6 +130,23 @@ def test_a_status_without_a_token_imports_no_destination(tmp_path: Path) -> None
     assert unused & set(imported) == set()
 
 
+@pytest.mark.parametrize("command", ["status", "collect", "submit", "run"])
+def test_the_sdk_is_not_imported_where_nothing_is_asked(tmp_path: Path, command: str) -> None:
+    folder = repositories.create(tmp_path / "repository", 1).folder
+    environ = {"ANTHROPIC_API_KEY": "sk-ant-none", "ANTHROPIC_BASE_URL": "http://127.0.0.1:1"}
+    base = ["--base", "main"] if command in ("submit", "run") else []
+    options = [command, *base, "--repo", str(folder), "--state-dir", str(tmp_path / "state")]
+    code = (
+        "import sys\nfrom batch_action.cli.main import enter\n"
+        f"code = enter({options}, {environ})\n"
+        "print('modules', code, *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code, *imported = done.stdout.rpartition("modules ")[2].split()
+    assert code == "0", done.stderr
+    assert "anthropic" not in imported
+
+
 MAX_GIT_PROCESSES = 25
 """Of a plan. Each takes as long as planning five files."""
 

@@ -1,12 +1,10 @@
 """The client of Anthropic's API: credentials, models, messages, batches and their results."""
 
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -17,6 +15,11 @@ import anthropic
 import httpx2
 from anthropic.types.messages import MessageBatch
 
+from batch_action.clients.anthropic.addresses import (
+    DEFAULT_BASE_URL,
+    AwsWorkspace,
+    checked_base_url,
+)
 from batch_action.clients.anthropic.responses import (
     UNPARSABLE,
     affects_all_requests,
@@ -34,8 +37,8 @@ from batch_action.clients.anthropic.responses import (
     was_not_processed,
 )
 from batch_action.clients.anthropic.results_file import ResultsFile
-from batch_action.clients.http import LoggedClient, Retries, without_user
-from batch_action.errors import AmbiguousCreateError, AnthropicError, ConfigError, TransientError
+from batch_action.clients.http import LoggedClient, Retries
+from batch_action.errors import AmbiguousCreateError, AnthropicError, TransientError
 from batch_action.models.requests import (
     CREATE_TIMEOUT,
     SYNCHRONOUS_TIMEOUT,
@@ -45,8 +48,6 @@ from batch_action.models.requests import (
     OutcomeKind,
 )
 
-DEFAULT_BASE_URL = "https://api.anthropic.com"
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 NOT_FOUND_STATUSES = frozenset({404, 405, 501})
 TRANSIENT_STATUSES = frozenset({408, 409, 429})
 MAX_CONCURRENT_REQUESTS = 4
@@ -64,19 +65,6 @@ ReadParams = Callable[[], dict[str, Any]]
 
 class _LoggedAnthropicClient(LoggedClient, anthropic.DefaultHttpxClient):
     """The SDK's own HTTP client, which records each call."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AwsWorkspace:
-    """A workspace of Claude Platform on AWS, which takes the same calls as Anthropic's own API."""
-
-    region: str
-    id: str
-
-    @property
-    def base_url(self) -> str:
-        """The address of the platform in this region (Anthropic's SDK 2.14)."""
-        return f"https://aws-external-anthropic.{self.region}.api.aws"
 
 
 class AnthropicClient:
@@ -355,25 +343,6 @@ def _list_since(client: anthropic.Anthropic, start: datetime) -> Iterator[BatchS
                 if state.created_at < start:
                     return
                 yield state
-
-
-def checked_base_url(url: str) -> str:
-    """Return a base URL as it is. Raises ConfigError: the key or the paths would go wrong."""
-    base = urlsplit(url)
-    if base.scheme != "https" and base.hostname not in LOOPBACK_HOSTS:
-        raise ConfigError(f"`anthropic-base-url` {without_user(url)!r} must be https.")
-    if "?" in url or "#" in url:
-        raise ConfigError(
-            f"`anthropic-base-url` {without_user(url)} has a query or a fragment.",
-            fix="Remove the `?…` or `#…`: the paths of the API are appended to it.",
-        )
-    if found := re.search(r"/v1(?:/(?:messages|models)\b.*)?/*$", base.path):
-        raise ConfigError(
-            f"`anthropic-base-url` {without_user(url)!r} ends in /v1, which the paths of the API "
-            "begin with.",
-            fix=f"Remove the {found[0].rstrip('/')}.",
-        )
-    return url
 
 
 def run_concurrently(

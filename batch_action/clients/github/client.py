@@ -26,7 +26,8 @@ from batch_action.clients.github.errors import (
     reads,
 )
 from batch_action.clients.github.requester import CheckedRequester, error_message, retry_policy
-from batch_action.clients.http import Closeable, without_user
+from batch_action.clients.http import Closeable
+from batch_action.clients.network import without_user
 from batch_action.errors import ConfigError, GitHubError, advice, full_history
 from batch_action.models.files import ChangeType, FileChange
 from batch_action.models.github import ACTIONS_BOT, Repository

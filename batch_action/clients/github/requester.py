@@ -26,9 +26,8 @@ from batch_action.clients.http import (
     MAX_PAUSE_SECONDS,
     RETRIED_STATUSES,
     LoggedCall,
-    without_user,
 )
-from batch_action.clients.network import connection_fix
+from batch_action.clients.network import connection_fix, without_user
 from batch_action.errors import GitHubError
 from batch_action.text import fit_body
 

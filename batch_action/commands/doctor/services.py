@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from batch_action.batches import submit as batch_submit
 from batch_action.clients.github.clients import GitHubClients
 from batch_action.clients.github.errors import RefusedError
-from batch_action.clients.http import without_user
+from batch_action.clients.network import without_user
 from batch_action.commands.doctor.check import Check, fail, not_checkable, ok, warn
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext

@@ -1,6 +1,6 @@
 """Which pull requests are reviewed in their own runs, and why others are skipped."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from batch_action.batches.results import is_batch_id
@@ -77,7 +77,7 @@ def account_for(ctx: RunContext, view: LedgerView, collected: Iterable[Fact]) ->
 
 
 def verify_answers(
-    api: "AnthropicClient | None", settings: Settings, view: LedgerView
+    anthropic: "Callable[[], AnthropicClient] | None", settings: Settings, view: LedgerView
 ) -> LedgerView:
     """Return a pull request's facts, with only the answers that its batches really contain.
 
@@ -86,7 +86,7 @@ def verify_answers(
     days; after that a file is unanswered again. Answers without a batch count where the settings
     send requests that way. Without Anthropic, or with `delete-batches`, nothing can be verified.
     """
-    if api is None or settings.delete_batches:
+    if anthropic is None or settings.delete_batches:
         return view
     collected = {fact.batch: fact for fact in view.facts(Collected)}
     replaced: dict[str, Collected] = {}
@@ -97,9 +97,11 @@ def verify_answers(
             continue
         keys = intended.batches[sent.index]
         wanted = frozenset(key.id for key in keys if key.id not in fact.failed)
-        state = api.retrieve(sent.batch) if wanted and not is_synchronous else None
+        state = anthropic().retrieve(sent.batch) if wanted and not is_synchronous else None
         is_shown = state is not None and state.archived_at is None and state.status == "ended"
-        outcomes = api.outcomes(state, wanted, may_be_absent=True) if state and is_shown else {}
+        outcomes = (
+            anthropic().outcomes(state, wanted, may_be_absent=True) if state and is_shown else {}
+        )
         answered = {i for i, o in outcomes.items() if o.kind is OutcomeKind.SUCCEEDED}
         lost = dict.fromkeys(wanted - answered, pull_requests.CLOSED)
         replaced[fact.batch] = fact.model_copy(update={"failed": {**fact.failed, **lost}})
