@@ -413,6 +413,9 @@ class LedgerView:
         the backlog for several runs is reviewed as a whole. *scope*: the digest of the patterns
         whose excluded paths count; None counts all.
         """
+        return self._find_newest(scope)
+
+    def _find_newest(self, scope: str | None) -> dict[str, BacklogFile]:
         newest: dict[str, BacklogFile] = {}
         for fact in self.selections:
             for path in _removed_paths(fact, scope):
@@ -438,11 +441,10 @@ class LedgerView:
     def unreviewed_files(self, scope: str | None = None) -> dict[str, BacklogFile]:
         """Return the selected files without a verdict, neither in flight nor withdrawn, by path.
 
-        Files that were given up are among them: another model or prompt makes new requests for
-        them.
+        Files that were given up are among them: another model or prompt makes new requests.
         """
         done = self.reviewed_files, self.in_flight_files, self.withdrawn_files
-        newest = self.newest_files(scope).items()
+        newest = self._find_newest(scope).items()  # Not kept: most of them have a verdict.
         return {p: file for p, file in newest if not any((p, file.blob) in x for x in done)}
 
     def first_bases(self, scope: str | None = None) -> dict[str, str | None]:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from batch_action.clients.git import GitRepo
 from batch_action.context import RunContext
@@ -46,7 +47,7 @@ def resolve(
     moved = (path for r in answers.reviewed if r.old_path for path in (r.path, r.old_path))
     paths = {a.path for a in anchors}.union(moved)
     if repo.has_commit(commit):
-        current = _with_strings_of(anchors, repo.tree_blobs(commit, paths))
+        current = _share_blobs(repo.tree_blobs(commit, paths), anchors)
         renamed = _find_renames(anchors, answers.reviewed, current, commit, repo)
         current |= repo.tree_blobs(commit, set(renamed.values()))
     else:
@@ -68,10 +69,13 @@ def resolve(
     )
 
 
-def _with_strings_of(anchors: Iterable[Anchor], blobs: dict[str, str]) -> dict[str, str]:
-    """Return the same blobs by path, of the anchors' own strings: most of them are equal."""
-    known = {text: text for anchor in anchors for text in (anchor.path, anchor.blob)}
-    return {known.get(path, path): known.get(blob, blob) for path, blob in blobs.items()}
+def _share_blobs(blobs: dict[str, str], anchors: Iterable[Anchor]) -> dict[str, str]:
+    """Return the blobs by path, of the anchors' own strings: most of them are equal."""
+    reported = {anchor.path: anchor.blob for anchor in anchors}
+    for path, blob in blobs.items():
+        if reported.get(path) == blob:
+            blobs[path] = reported[path]
+    return blobs
 
 
 class _CurrentPaths(dict[str, str]):
@@ -185,20 +189,23 @@ def _find_renames(
 
 
 def _list_blob_pairs(
-    anchors: Iterable[Anchor],
+    anchors: Sequence[Anchor],
     reviewed: Iterable[ReviewedFile],
     now: dict[str, str],
     current: dict[str, str],
 ) -> list[tuple[str, str]]:
     """List each (old blob, new blob) whose line map the lifecycle needs."""
-    paths = {now[anchor.path] for anchor in anchors}
-    blobs_of = {path: [current[path]] if path in current else [] for path in paths}
-    for file in reviewed:
-        if (path := now[file.path]) in paths:
-            blobs_of[path].append(file.blob)
+    # Most of tens of thousands of files have one blob, which needs no map.
+    blob_of = {now[anchor.path]: anchor.blob for anchor in anchors}
+    several = {path for a in anchors if a.blob != blob_of[path := now[a.path]]}
+    blobs: defaultdict[str, set[str]] = defaultdict(set)
+    answered = ((now[file.path], file.blob) for file in reviewed)
+    for path, blob in chain(current.items(), answered):
+        if blob != blob_of.get(path, blob) or path in several:
+            blobs[path].add(blob)
     pairs: dict[tuple[str, str], None] = {}
-    for anchor in anchors:
-        for blob in sorted({*blobs_of[now[anchor.path]]} - {anchor.blob}):
+    for anchor in anchors if blobs else ():
+        for blob in sorted(blobs.get(now[anchor.path], set()) - {anchor.blob}):
             pairs[anchor.blob, blob] = None
     return list(pairs)
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 
@@ -295,13 +296,12 @@ class GitRepo:
 
     def tree_blobs(self, commit: str, paths: Collection[str]) -> dict[str, str]:
         """Return the blob of each path that is a file of the commit, not a link or submodule."""
-        wanted = set(filter(may_be_in_a_tree, paths))
-        if not wanted:
+        own = {path: path for path in paths if may_be_in_a_tree(path)}
+        if not own:
             return {}
-        named = sorted(wanted) if len(wanted) <= MAX_NAMED_PATHS else ()
-        found = self._tree(commit, ChangeType.UNCHANGED, named)
-        regular = (entry for entry in found if entry.mode in REGULAR_FILE_MODES)
-        return {entry.path: entry.blob for entry in regular if entry.path in wanted}
+        named = sorted(own) if len(own) <= MAX_NAMED_PATHS else ()
+        tree = self._tree(commit, ChangeType.UNCHANGED, named)
+        return {own[e.path]: e.blob for e in tree if e.path in own and e.mode in REGULAR_FILE_MODES}
 
     def files_at(self, commit: str, paths: Iterable[str]) -> dict[str, bytes]:
         """Return the bytes of those paths that are regular files of a commit, not links."""
@@ -391,18 +391,17 @@ class GitRepo:
 
     def sizes(self, ids: Iterable[str]) -> dict[str, int]:
         """Return the size in bytes of each blob that is in this clone, by id."""
-        wanted = list(ids)
+        wanted = {given: given for given in ids}  # The keys are these strings, not equal ones.
         if not wanted:
             return {}
         with self.runner.object_environment() as env:
-            out = self.runner.output(
-                "cat-file", "--batch-check", "--buffer", feed=_lines(wanted), env=env
-            )
+            command = ("cat-file", "--batch-check", "--buffer")
+            out = self.runner.output(*command, feed=_lines(wanted), env=env)
         sizes = {}
-        for line in out.splitlines():
+        for line in BytesIO(out):
             words = line.decode("utf-8", "surrogateescape").split()
             if len(words) == 3 and words[1] == "blob":  # noqa: PLR2004 - id, type, size
-                sizes[words[0]] = int(words[2])
+                sizes[wanted.get(words[0], words[0])] = int(words[2])
         return sizes
 
     def blobs(self, ids: Iterable[str]) -> Generator[tuple[str, bytes]]:

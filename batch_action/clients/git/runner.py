@@ -38,6 +38,7 @@ REGULAR_FILE_MODES = ("100644", "100755")
 SUBMODULE_MODE = "160000"
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_TREE_ENTRY = re.compile(rb"(\S+) \S+ (\S+)\t([^\0]+)\0")
 _SHA256 = re.compile(r"^[^#;\n]*\bobjectformat\s*=\s*\"?sha256\b", re.MULTILINE)
 _CHANGE_TYPES = {
     "A": ChangeType.ADDED,
@@ -315,10 +316,11 @@ def parse_raw_diff(output: bytes) -> Iterator[FileChange]:
 
 def parse_tree(output: bytes, status: ChangeType) -> Iterator[FileChange]:
     """Parse `git ls-tree -r -z`; every entry gets `status`."""
-    for entry in output.split(b"\0")[:-1]:
-        meta, _, path = entry.partition(b"\t")
-        mode, _, blob = meta.decode().split()
-        yield FileChange(path=os.fsdecode(path), status=status, mode=mode, blob=blob)
+    for entry in _TREE_ENTRY.finditer(output):
+        mode, blob, path = entry.groups()
+        yield FileChange(
+            path=os.fsdecode(path), status=status, mode=mode.decode(), blob=blob.decode()
+        )
 
 
 def parse_attributes(output: bytes) -> dict[str, Mapping[str, str]]:
