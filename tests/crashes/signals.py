@@ -17,6 +17,10 @@ from tests.harness.workflow import WorkflowHarness
 HANG_SECONDS = 20.0
 """How long the call hangs."""
 
+BLOCKED_SECONDS = 0.3
+"""From a call's arrival until the process surely waits for its response. A signal that comes just
+before the system call is handled only after it: the runner sends another one then."""
+
 GRACE_SECONDS = 7.5
 """The runner's time between SIGINT and SIGTERM (actions/runner, ProcessInvoker)."""
 
@@ -81,6 +85,7 @@ def _run_and_signal(workflow: WorkflowHarness, case: SignalCase):
     problems = []
     if not _reached(workflow, case, before, process):
         problems.append("the call was never made")
+    time.sleep(BLOCKED_SECONDS)
     process.send_signal(getattr(signal, case.signal))
     started = time.monotonic()
     try:
