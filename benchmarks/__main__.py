@@ -28,7 +28,7 @@ def rows(names: Sequence[str], *, quick: bool) -> Iterator[Row]:
     for name in names:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         for row in importlib.import_module(f"benchmarks.{name}").rows(quick=quick):
-            print(f"  {row.name}: {row.value:.1f}", file=sys.stderr, flush=True)
+            print(f"  {row.name}: {row.value:.1f} {row.note}", file=sys.stderr, flush=True)
             yield row
 
 
