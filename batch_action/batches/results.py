@@ -73,8 +73,6 @@ class RequestAnswer:
     has_drafts: bool
     outcomes: Mapping[str, Outcome]
     """Where findings and drafts are read from: they stay on disk until their turn."""
-    parsed: dict[str, tuple[RawFinding, ...]]
-    """The findings of each answer by request id, until they are read for the first time."""
     failure: str | None
     """None for a verdict; else the kind of failure, as the ledger records it."""
 
@@ -83,13 +81,8 @@ class RequestAnswer:
         return self._read(task).drafts if self.has_drafts else ()
 
     def read_findings(self, task: Task) -> tuple[RawFinding, ...]:
-        """Read the findings of the answer; for the first time without parsing it again."""
-        if not self.has_findings:
-            return ()
-        parsed = self.parsed.pop(self.request_key.id, ())
-        if not self.parsed:
-            self.parsed.clear()  # An empty dictionary keeps its largest size.
-        return parsed or self._read(task).raw_findings
+        """Read the findings of the answer."""
+        return self._read(task).raw_findings if self.has_findings else ()
 
     def _read(self, task: Task) -> TaskResponse:
         return task.parse_answer(self.outcomes[self.request_key.id].text)
@@ -286,7 +279,6 @@ def read_batch(
 ) -> BatchResults:
     """Return the answers of one batch; if not *batched*, priced as the Messages API."""
     answers: list[RequestAnswer] = []
-    parsed: dict[str, tuple[RawFinding, ...]] = {}
     failed: list[tuple[int, Outcome]] = []
     billed = Usages()
     # Results that could not be read say nothing about what they cost.
@@ -301,7 +293,7 @@ def read_batch(
         if outcome.kind is not OutcomeKind.SUCCEEDED:
             failed.append((len(answers), outcome))
         task = ABOUT_FINDINGS.get(key.purpose, ctx.task)
-        answers.append(_read_answer(task, pending, key, outcomes, outcome, parsed))
+        answers.append(_read_answer(task, pending, key, outcomes, outcome))
     words = {(outcome.kind, outcome.detail, outcome.message) for _, outcome in failed}
     alike = len(answers) > 1 and len(failed) == len(answers) and len(words) == 1
     for number, outcome in failed:
@@ -387,7 +379,6 @@ def _read_answer(
     key: RequestKey,
     outcomes: Mapping[str, Outcome],
     outcome: Outcome,
-    parsed: dict[str, tuple[RawFinding, ...]],
 ) -> RequestAnswer:
     """Return the answer to one request, as yet without the failure of one that did not succeed."""
     response, failure = NO_RESPONSE, None
@@ -396,14 +387,9 @@ def _read_answer(
             response = task.parse_answer(outcome.text)
         except UnreadableAnswerError:
             failure = OutcomeKind.UNREADABLE.value
-    is_read_later = response.raw_findings or response.drafts
-    is_kept = response.assessment or response.claims or response.explanation
-    if is_kept and is_read_later:
+    kept = NO_RESPONSE
+    if response.assessment or response.claims or response.explanation:
         kept = replace(response, raw_findings=(), drafts=())
-    else:
-        kept = response if is_kept else NO_RESPONSE
-    if response.raw_findings:
-        parsed[key.id] = response.raw_findings
     return RequestAnswer(
         pending=pending,
         request_key=key,
@@ -411,7 +397,6 @@ def _read_answer(
         has_findings=bool(response.raw_findings),
         has_drafts=bool(response.drafts),
         outcomes=outcomes,
-        parsed=parsed,
         failure=failure,
     )
 
