@@ -227,7 +227,10 @@ def anchor_all(
             if finding := _find(raw, source, task, whole_file, added):
                 located[-1].append(finding)
             else:
-                held_back.append(_discard(raw, path))
+                texts, line = FindingTexts(raw=raw, evidence=""), raw.start_line
+                held_back.append(
+                    HeldBackFinding.of(raw, "discarded", path=path, line=line, texts=texts)
+                )
     taken: dict[str, Finding] = {}
     for finding, *repeated in merge_answers(located):
         unique = unique_fingerprint(finding, task, taken)
@@ -235,19 +238,6 @@ def anchor_all(
         taken[unique] = finding if is_unique else replace(finding, fingerprint=unique)
         held_back += (hold_back(other, "repeated") for other in repeated)
     return tuple(taken.values()), tuple(held_back)
-
-
-def _discard(raw: RawFinding, path: str) -> HeldBackFinding:
-    return HeldBackFinding(
-        reason="discarded",
-        path=path,
-        line=raw.start_line,
-        rule=raw.rule,
-        severity=raw.severity,
-        title=raw.title,
-        security=raw.security,
-        texts=FindingTexts(raw=raw, evidence=""),
-    )
 
 
 def _find(

@@ -199,17 +199,8 @@ def answer_of(finding: Finding) -> tuple[str, str]:
 
 def hold_back(finding: Finding, reason: str) -> HeldBackFinding:
     """Describe a finding that is not tracked, for the list of those."""
-    anchor = finding.reported
-    return HeldBackFinding(
-        reason=reason,
-        path=anchor.path,
-        line=anchor.start_line,
-        rule=finding.rule,
-        severity=finding.severity,
-        title=finding.title,
-        security=finding.security,
-        texts=finding.texts,
-    )
+    path, line = finding.reported.path, finding.reported.start_line
+    return HeldBackFinding.of(finding, reason, path=path, line=line, texts=finding.texts)
 
 
 def merge_answers(answers: Iterable[Iterable[Finding]]) -> list[tuple[Finding, ...]]:

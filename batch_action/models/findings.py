@@ -223,6 +223,22 @@ class HeldBackFinding:
     security: bool
     texts: KeptTexts
 
+    @classmethod
+    def of(
+        cls, found: Finding | RawFinding, reason: str, *, path: str, line: int, texts: KeptTexts
+    ) -> "HeldBackFinding":
+        """Return a finding as it is counted and listed."""
+        return cls(
+            reason=reason,
+            path=path,
+            line=line,
+            rule=found.rule,
+            severity=found.severity,
+            title=found.title,
+            security=found.security,
+            texts=texts,
+        )
+
 
 @unique
 class FindingState(StrEnum):
