@@ -27,6 +27,7 @@ from batch_action.tasks.task import Task
 from batch_action.text import plural
 
 Due = tuple[VerificationDue, FindingClaim]
+_Reported = tuple[VerificationDue, RequestKey, RawFinding]
 
 
 def reported_claims(
@@ -192,25 +193,11 @@ def _fetch(
     """
     if batch not in earlier.batches:
         return [], wanted
-    sent, intended = earlier.batches[batch]
-    keys = {key.id: key for key in intended.batches[sent.index]}
-    found: list[tuple[VerificationDue, RequestKey, RawFinding]] = []
-    lost: list[VerificationDue] = []
-    is_over = earlier.is_over(batch)
-    for due in () if is_over else wanted:
-        key = keys.get(due.request)
-        if key is None:
-            lost.append(due)
-        elif contents.to_show(key.path, key.blob) is not None:
-            raws = earlier.findings(batch, key.id)
-            if is_over := raws is None:
-                break
-            if due.number < len(raws):
-                found.append((due, key, raws[due.number]))
-            else:
-                lost.append(due)
-    if not is_over:
-        return _anchored(contents.git, intended.head, found), lost
+    answer = None if earlier.is_over(batch) else _read(earlier, contents, batch, wanted)
+    if answer is not None:
+        reported, lost = answer
+        _, intended = earlier.batches[batch]
+        return _anchored(contents.git, intended.head, reported), lost
     if not earlier.is_deleted(batch):
         earlier.ctx.warn(
             f"{plural(len(wanted), 'finding')} of batch {batch} cannot be verified any more, "
@@ -219,9 +206,35 @@ def _fetch(
     return [], wanted
 
 
-def _anchored(
-    git: GitRepo, commit: str, found: Sequence[tuple[VerificationDue, RequestKey, RawFinding]]
-) -> list[FindingClaim]:
+def _read(
+    earlier: EarlierAnswers,
+    contents: _Contents,
+    batch: str,
+    wanted: Sequence[VerificationDue],
+) -> tuple[list[_Reported], list[VerificationDue]] | None:
+    """Return what the answers of a batch say, and what they lack; None: there are no results."""
+    sent, intended = earlier.batches[batch]
+    keys = {key.id: key for key in intended.batches[sent.index]}
+    reported: list[_Reported] = []
+    lost: list[VerificationDue] = []
+    for due in wanted:
+        key = keys.get(due.request)
+        if key is None:
+            lost.append(due)
+            continue
+        if contents.to_show(key.path, key.blob) is None:
+            continue
+        findings = earlier.findings(batch, key.id)
+        if findings is None:
+            return None
+        if due.number < len(findings):
+            reported.append((due, key, findings[due.number]))
+        else:
+            lost.append(due)
+    return reported, lost
+
+
+def _anchored(git: GitRepo, commit: str, found: Sequence[_Reported]) -> list[FindingClaim]:
     """Locate findings again in the reviewed texts, as the collect did that reported them."""
     quoted = {(key.blob, key.path) for _, key, raw in found if not raw.whole_file}
     data = dict(git.blobs(sorted({blob for blob, _ in quoted})))
