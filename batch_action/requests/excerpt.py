@@ -15,7 +15,7 @@ from batch_action.selection.content import lines_of
 from batch_action.syntax.grammars import outline_of
 from batch_action.syntax.neighborhoods import touched_lines
 from batch_action.syntax.outline import Definition, DefinitionKind, Outline
-from batch_action.text import covers, runs
+from batch_action.text import count_bytes, covers, runs
 
 MIN_SAVING = 1 / 3
 """The share of a request that an excerpt saves, or `auto` shows the file."""
@@ -86,15 +86,15 @@ class FileText:
         whole = text_of.render()
         if self.mode == "file" or not self.file.hunks:
             return whole, None
-        size = _size(whole)
+        size = count_bytes(whole)
         share = MIN_SAVING if self.mode == "auto" else 0.0
         allowed = size - max(MIN_SAVED_BYTES, share * (size + self.system_bytes))
-        if _size(text_of.render(self._changed)) > allowed:
+        if count_bytes(text_of.render(self._changed)) > allowed:
             return whole, None  # No need to parse it.
-        if _size(text_of.render(self._touched)) > allowed:
+        if count_bytes(text_of.render(self._touched)) > allowed:
             return whole, None
         text = text_of.render(self._shown)
-        return (text, self._around_changes) if _size(text) <= allowed else (whole, None)
+        return (text, self._around_changes) if count_bytes(text) <= allowed else (whole, None)
 
     @cached_property
     def _around_changes(self) -> set[int]:
@@ -144,10 +144,6 @@ def choose_lines(text: str, language: str, hunks: Sequence[Hunk], diff: str = ""
     touched = touched_lines(lines, changed)
     chooser = _Chooser(text, lines, outline_of(text, language, lines), changed, touched)
     return set(chooser.choose(removed_names(diff)))
-
-
-def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
 
 
 def removed_names(diff: str) -> list[str]:
