@@ -14,7 +14,6 @@ from batch_action.clients.network import without_user
 CALLS = logging.getLogger("batch_action.http")
 """Gets a record of each call: method, host and path, status and duration."""
 RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
-
 MAX_ATTEMPTS = 4
 MAX_PAUSE_SECONDS = 30.0
 # As GitHub's own client of artifacts: 3 s, then random within [3 * 1.5^n, 3 * 1.5^(n+1)).

@@ -90,6 +90,19 @@ UNUSED_BY_PLAN = {
 }
 
 
+def _imported(argv: list[str], environ: dict[str, str]) -> set[str]:
+    """Run a command line in a process of its own, to its success; return all modules of it."""
+    code = (
+        "import sys\nfrom batch_action.cli.main import enter\n"
+        f"code = enter({argv}, {environ})\n"
+        "print('modules', code, *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    exit_code, *imported = done.stdout.rpartition("modules ")[2].split()
+    assert exit_code == "0", done.stderr
+    return set(imported)
+
+
 @pytest.mark.parametrize("command", ["plan", "submit"])
 def test_a_run_without_a_token_imports_only_what_it_uses(tmp_path: Path, command: str) -> None:
     repository = repositories.create(tmp_path / "repository", 3)
@@ -100,34 +113,17 @@ def test_a_run_without_a_token_imports_only_what_it_uses(tmp_path: Path, command
             "ANTHROPIC_BASE_URL": server.url,
             "BATCH_ACTION_STATE_DIR": str(tmp_path / "state"),
         }
-        code = (
-            "import sys\nfrom batch_action.cli.main import enter\n"
-            f"code = enter({[command, *options]}, {environ if command == 'submit' else {}})\n"
-            "print('modules', code, *sys.modules)"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        )
-    code, *imported = done.stdout.rpartition("modules ")[2].split()
-    assert code == "0", done.stderr
-    assert set(imported) & UNUSED == set()
+        imported = _imported([command, *options], environ if command == "submit" else {})
+    assert imported & UNUSED == set()
     if command == "plan":
-        assert set(imported) & UNUSED_BY_PLAN == set()
+        assert imported & UNUSED_BY_PLAN == set()
     assert "batch_action.requests.planner" in imported
 
 
 def test_a_status_without_a_token_imports_no_destination(tmp_path: Path) -> None:
     folder = repositories.create(tmp_path / "repository", 1).folder
-    code = (
-        "import sys\nfrom batch_action.cli.main import enter\n"
-        f"code = enter(['status', '--repo', {str(folder)!r}], {{}})\n"
-        "print('modules', code, *sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    code, *imported = done.stdout.rpartition("modules ")[2].split()
-    assert code == "0", done.stderr
-    unused = {"github", "jinja2", "batch_action.publishers.pipeline"}
-    assert unused & set(imported) == set()
+    imported = _imported(["status", "--repo", str(folder)], {})
+    assert imported & {"github", "jinja2", "batch_action.publishers.pipeline"} == set()
 
 
 @pytest.mark.parametrize("command", ["status", "collect", "submit", "run"])
@@ -136,15 +132,7 @@ def test_the_sdk_is_not_imported_where_nothing_is_asked(tmp_path: Path, command:
     environ = {"ANTHROPIC_API_KEY": "sk-ant-none", "ANTHROPIC_BASE_URL": "http://127.0.0.1:1"}
     base = ["--base", "main"] if command in ("submit", "run") else []
     options = [command, *base, "--repo", str(folder), "--state-dir", str(tmp_path / "state")]
-    code = (
-        "import sys\nfrom batch_action.cli.main import enter\n"
-        f"code = enter({options}, {environ})\n"
-        "print('modules', code, *sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    code, *imported = done.stdout.rpartition("modules ")[2].split()
-    assert code == "0", done.stderr
-    assert "anthropic" not in imported
+    assert "anthropic" not in _imported(options, environ)
 
 
 MAX_GIT_PROCESSES = 25
