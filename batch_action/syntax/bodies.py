@@ -10,7 +10,7 @@ MAX_NESTED = 8
 """Blocks in blocks that are looked into."""
 
 _BLOCK = re.compile(
-    r"\n([ \t]{0,40})[^\s][^\n]++(?<=[^$]\{)((?:\n(?:\1[ \t][^\n]*|[ \t]*(?=\n)))*+)(?=\n\1\})"
+    r"\n([ \t]{0,40})[^\s][^\n]++(?<=[^$]\{)((?>(?:\n(?:\1[ \t][^\n]*|[ \t]*(?=\n)))*))(?=\n\1\})"
 )
 """A line that ends with a brace, and all lines up to the one that closes it at the same indent.
 

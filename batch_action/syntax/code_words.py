@@ -80,11 +80,11 @@ def _pattern(language: str) -> re.Pattern[str]:
     plain = r"[^{0}\\\n]" if language in _ONE_LINE else r"[^{0}\\]"
     ends = r"(?:{0}|$)" if language in _ONE_LINE else r"(?:{0}|\Z)"
     quotes = ['"', "'"] if language not in _CHARACTER else ['"']
-    strings = [f"{q}(?:\\\\.|{plain.format(q)})*+{ends.format(q)}" for q in quotes]
+    strings = [f"{q}(?>(?:\\\\.|{plain.format(q)})*){ends.format(q)}" for q in quotes]
     if language in _CHARACTER:
         strings.append(r"'(?:\\[^'\n]{1,8}|[^'\\\n])'")
     if language in _BACKTICK:
-        strings.append(r"`(?:\\.|[^`\\])*+(?:`|\Z)")
+        strings.append(r"`(?>(?:\\.|[^`\\])*)(?:`|\Z)")
     text = "|".join(
         [f"(?P<comment>{'|'.join(comments)})"] * bool(comments)
         + [f"(?P<string>{'|'.join([*_TRIPLE, *strings])})"]

@@ -100,18 +100,19 @@ _COMMENT = re.compile(r"(?://|/\*|\*(?!\w)|--|<!--|;|%|#(?!\[|!\[|\s*(?:include|
 _DIRECTIVE = re.compile(r"#\s*(?:if|ifdef|ifndef|else|elif|endif|pragma|region|endregion)\b")
 _LABEL = re.compile(r"(?:public|private|protected|signals|slots|\w+)(?:\s+slots)?:\s*$")
 _DECORATOR = re.compile(r"@\w|#!?\[|\[\w[\w.]*(?:\(.*)?\]\s*$|template\s*<.*>\s*$")
+# A group with `*+` matches wrongly before Python 3.11.5 (gh-106052); in `(?>…)` it does not.
 _PYTHON_STRING = (
-    r'"""(?:[^"\\]++|\\[\s\S]|"(?!""))*+(?:"""|\Z)'
-    r"|'''(?:[^'\\]++|\\[\s\S]|'(?!''))*+(?:'''|\Z)"
-    r'|"(?:[^"\\\n]++|\\[\s\S])*+"?'
-    r"|'(?:[^'\\\n]++|\\[\s\S])*+'?"
+    r'"""(?>(?:[^"\\]++|\\[\s\S]|"(?!""))*)(?:"""|\Z)'
+    r"|'''(?>(?:[^'\\]++|\\[\s\S]|'(?!''))*)(?:'''|\Z)"
+    r'|"(?>(?:[^"\\\n]++|\\[\s\S])*)"?'
+    r"|'(?>(?:[^'\\\n]++|\\[\s\S])*)'?"
 )
 _PYTHON_ON_ONE_LINE = (
     r"[^\"'#]++|#[^\n]*+"
-    r'|"""(?:[^"\\\n]++|\\[^\n]|"(?!""))*+"""|"(?!"")(?:[^"\\\n]++|\\[^\n])*+(?!\\)"?'
-    r"|'''(?:[^'\\\n]++|\\[^\n]|'(?!''))*+'''|'(?!'')(?:[^'\\\n]++|\\[^\n])*+(?!\\)'?"
+    r'|"""(?>(?:[^"\\\n]++|\\[^\n]|"(?!""))*)"""|"(?!"")(?>(?:[^"\\\n]++|\\[^\n])*)(?!\\)"?'
+    r"|'''(?>(?:[^'\\\n]++|\\[^\n]|'(?!''))*)'''|'(?!'')(?>(?:[^'\\\n]++|\\[^\n])*)(?!\\)'?"
 )
-_TO_PYTHON_STRING = re.compile(rf"(?:{_PYTHON_ON_ONE_LINE})*+(?P<string>{_PYTHON_STRING})")
+_TO_PYTHON_STRING = re.compile(rf"(?>(?:{_PYTHON_ON_ONE_LINE})*)(?P<string>{_PYTHON_STRING})")
 """A string that may have several lines, and all that comes before it."""
 _BLOCK_COMMENT = re.compile(r"^[ \t]*/\*(?:[^*]|\*(?!/))*(?:\*/|\Z)", re.MULTILINE)
 _LABELLED = frozenset({"c", "cpp", "csharp", "objectivec", "cuda", "java"})

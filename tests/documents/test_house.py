@@ -27,6 +27,7 @@ REGISTRIES = ("pypi" + ".org", "python" + "hosted.org", "registry.npm" + "js", "
 MACHINES = r"(?<![\w.$}~-])/(?:work|root|Users|home)/\w"
 RUNNER = re.compile(r"/home/runner\b|/github/home\b")
 """Paths of GitHub's runner are allowed."""
+POSSESSIVE_GROUP = re.compile(r"(?<!\\)\)(?:[*+?]|\{\d*,?\d*\})\+")
 
 
 def tree_of(name: str) -> ast.Module:
@@ -241,6 +242,21 @@ def text_of(name: str) -> str:
         return (ROOT / name).read_text("utf-8")
     except UnicodeDecodeError:
         return ""
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_group_is_repeated_possessively(name: str):
+    """Before Python 3.11.5 `(?:…)*+` matches wrongly (gh-106052); write `(?>(?:…)*)`."""
+    constants = (n for n in ast.walk(tree_of(name)) if isinstance(n, ast.Constant))
+    texts = [n.value for n in constants if isinstance(n.value, str)]
+    assert [text for text in texts if POSSESSIVE_GROUP.search(text)] == []
+
+
+def test_a_possessive_group_is_recognized():
+    for pattern in (r"(?:ab)*+", r"(a|b)++c", r"(?:a)?+", "(a){2,}+"):
+        assert POSSESSIVE_GROUP.search(pattern), pattern
+    for pattern in (r"[^x]++", r"\)++", r"(?>(?:ab)*)", r"(?:ab)*c+"):
+        assert not POSSESSIVE_GROUP.search(pattern), pattern
 
 
 def test_no_file_contains_the_host_of_a_package_registry():
