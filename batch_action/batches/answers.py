@@ -1,6 +1,6 @@
 """Turn the answers of ended batches into findings, verdicts and files: what a collect publishes."""
 
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -84,7 +84,7 @@ def build_answers(
     )
     return BatchAnswers(
         task=ctx.task.name,
-        commit=head or _find_head(ctx.git, view, newest, {file.path for file in reviewed}),
+        commit=head or _find_head(ctx.git, view, newest, reviewed),
         reviewed=reviewed,
         findings=tuple(findings),
         held_back=tuple(held_back),
@@ -119,26 +119,27 @@ def _draft_validator(ctx: RunContext, objects: OpenObjects) -> "Validator | None
 
 def _available_answers(
     git: GitRepo, answers: Iterable[RequestAnswer], warn: Callable[[str], None]
-) -> dict[File, list[RequestAnswer]]:
+) -> dict[File, tuple[RequestAnswer, ...]]:
     """Return by file the answers that succeeded; drop those about blobs that are missing.
 
     Raises ConfigError: blobs are missing in a shallow clone.
     """
-    by_file: dict[File, list[RequestAnswer]] = {}
+    by_file: dict[File, tuple[RequestAnswer, ...]] = {}
     for answer in answers:
-        key = answer.request_key
+        file = answer.request_key.path, answer.request_key.blob
         if answer.failure is None:
-            by_file.setdefault((key.path, key.blob), []).append(answer)
-    blobs = {blob for _, blob in by_file}
-    available = git.sizes(blobs)
-    if missing := len(blobs) - len(available):
-        if git.is_shallow():
-            raise ConfigError(
-                f"{missing} reviewed files are not in this shallow clone.",
-                fix=full_history("; the answers wait for the next run"),
-            )
-        warn(f"{missing} reviewed files are no longer in this repository: dropped.")
-    return {file: answers for file, answers in by_file.items() if file[1] in available}
+            by_file[file] = (*by_file.get(file, ()), answer)
+    missing = git.missing_blobs(blob for _, blob in by_file)
+    if missing and git.is_shallow():
+        raise ConfigError(
+            f"{len(missing)} reviewed files are not in this shallow clone.",
+            fix=full_history("; the answers wait for the next run"),
+        )
+    if missing:
+        warn(f"{len(missing)} reviewed files are no longer in this repository: dropped.")
+    for file in [file for file in by_file if file[1] in missing]:
+        del by_file[file]
+    return by_file
 
 
 def _reviewed_texts(
@@ -155,23 +156,28 @@ def _reviewed_texts(
         or any(answer.has_findings or answer.has_drafts for answer in answers)
     ]
     # Of equal files the one that is masked more decides.
-    masked_as = {blob: path for path, blob in sorted(by_file, key=lambda f: is_configuration(f[0]))}
+    masked_as = {blob: path for path, blob in by_file if is_configuration(path)}
     contents = git.blobs([blob for _, blob in files])
     for file, (blob, data) in zip(files, contents, strict=True):
-        yield file, reviewed_text(data, masked_as[blob])
+        yield file, reviewed_text(data, masked_as.get(blob, file[0]))
 
 
-def _find_head(git: GitRepo, view: LedgerView, commit: str, paths: set[str]) -> str:
+def _find_head(
+    git: GitRepo, view: LedgerView, commit: str, reviewed: Sequence[ReviewedFile]
+) -> str:
     """Return the newest recorded head, if a file that was reviewed at *commit* is gone there."""
     later = next(iter(view.recorded_heads()), "")
-    if later in ("", commit) or not paths or not (git.has_commit(later) and git.has_commit(commit)):
+    if later in ("", commit) or not reviewed:
         return commit
+    if not (git.has_commit(later) and git.has_commit(commit)):
+        return commit
+    paths = {file.path for file in reviewed}
     is_gone = git.is_ancestor(commit, later) and len(git.tree_blobs(later, paths)) < len(paths)
     return later if is_gone else commit
 
 
 def _file_verdicts(
-    file: File, answers: list[RequestAnswer], hides_security: bool
+    file: File, answers: Sequence[RequestAnswer], hides_security: bool
 ) -> list[FileVerdict]:
     """Return the verdicts on one file, if the task has any."""
     path, blob = file

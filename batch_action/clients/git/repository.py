@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
 from itertools import chain
 from pathlib import Path
 
@@ -291,8 +290,9 @@ class GitRepo:
     def _tree(
         self, commit: str, status: ChangeType, paths: Iterable[str] = ()
     ) -> Iterator[FileChange]:
-        out = self.runner.output("ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
-        return parse_tree(out, status)
+        command = ["ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths]
+        for out in self.runner.records(*command):
+            yield from parse_tree(out, status)
 
     def tree_blobs(self, commit: str, paths: Collection[str]) -> dict[str, str]:
         """Return the blob of each path that is a file of the commit, not a link or submodule."""
@@ -391,18 +391,16 @@ class GitRepo:
 
     def sizes(self, ids: Iterable[str]) -> dict[str, int]:
         """Return the size in bytes of each blob that is in this clone, by id."""
-        wanted = {given: given for given in ids}  # The keys are these strings, not equal ones.
-        if not wanted:
-            return {}
-        with self.runner.object_environment() as env:
-            command = ("cat-file", "--batch-check", "--buffer")
-            out = self.runner.output(*command, feed=_lines(wanted), env=env)
-        sizes = {}
-        for line in BytesIO(out):
-            words = line.decode("utf-8", "surrogateescape").split()
-            if len(words) == 3 and words[1] == "blob":  # noqa: PLR2004 - id, type, size
-                sizes[wanted.get(words[0], words[0])] = int(words[2])
-        return sizes
+        return {
+            given if given == words[0] else words[0]: int(words[2])  # Of equal strings the given.
+            for given, words, _ in self.runner.cat_file("--batch-check", dict.fromkeys(ids))
+            if words[1] == "blob"
+        }
+
+    def missing_blobs(self, ids: Iterable[str]) -> frozenset[str]:
+        """Return those ids that are no blob of this clone; of the others nothing is kept."""
+        answers = self.runner.cat_file("--batch-check", ids)
+        return frozenset(given for given, words, _ in answers if words[1] != "blob")
 
     def blobs(self, ids: Iterable[str]) -> Generator[tuple[str, bytes]]:
         """Yield `(id, bytes)` in the given order, one blob in memory at a time; skip missing ones.
@@ -410,24 +408,12 @@ class GitRepo:
         Raises:
             ConfigError: git stopped early (a damaged object database).
         """
-        wanted = list(ids)
-        if not wanted:
-            return
-        command = ["cat-file", "--batch", "--buffer"]
-        with (
-            self.runner.object_environment() as env,
-            self.runner.stream(command, feed=_lines(wanted), env=env) as stdout,
-        ):
-            for _ in wanted:
-                words = stdout.readline().split()
-                if not words:
-                    raise git_error(["cat-file"], "the object database ended too early")
-                if len(words) != 3:  # noqa: PLR2004 - `<id> missing`
-                    continue
+        for _, words, stdout in self.runner.cat_file("--batch", ids):
+            if len(words) == 3:  # noqa: PLR2004 - id, type, size; else `<id> missing`
                 content = stdout.read(int(words[2]))
                 stdout.read(1)
-                if words[1] == b"blob":
-                    yield words[0].decode(), content
+                if words[1] == "blob":
+                    yield words[0], content
 
     def line_changes(
         self, pairs: Sequence[tuple[str, str]], *, ignore_space: bool = False

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 600.0
 """For a call that returns its whole output; a stream has no limit."""
+PIECE_BYTES = 64 * 1024
+"""How much of a large output is read at once."""
 ALTERNATES = "GIT_ALTERNATE_OBJECT_DIRECTORIES"
 
 REGULAR_FILE_MODES = ("100644", "100755")
@@ -58,6 +60,9 @@ CONFIG = {
     "core.commitGraph": "true",
     "core.quotePath": "false",
     "core.pager": "cat",
+    # Without a limit a git process maps all packs, so its memory grows with the repository.
+    "core.packedGitLimit": "32m",
+    "core.packedGitWindowSize": "8m",
     "log.showSignature": "false",
     "protocol.allow": "never",
     "submodule.recurse": "false",
@@ -85,8 +90,12 @@ class GitRunner:
         *args: str,
         feed: Iterable[bytes] = (),
         env: Mapping[str, str] | None = None,
+        file: IO[bytes] | None = None,
     ) -> tuple[int, bytes, str]:
-        """Run `git ARGS` with `feed` on standard input; return exit code, output, error output."""
+        """Run `git ARGS` with `feed` on standard input; return exit code, output, error output.
+
+        *file*: where the output is written instead.
+        """
         with _temporary_file(feed) if feed else nullcontext() as stdin:
             return self._git.execute(
                 ["git", "--no-pager", *args],
@@ -97,7 +106,24 @@ class GitRunner:
                 strip_newline_in_stdout=False,
                 kill_after_timeout=TIMEOUT_SECONDS,
                 env=env,
+                output_stream=file,
             )
+
+    def records(self, *args: str) -> Iterator[bytes]:
+        """Run `git ARGS` and yield its output, which may be large, cut after some of its NULs.
+
+        Raises:
+            ConfigError: git failed; the message holds the last line of its error output.
+        """
+        with tempfile.TemporaryFile(prefix="batch-action-output-") as file:
+            code, _, stderr = self.call(*args, file=file)
+            if code:
+                raise git_error(args, stderr)
+            file.seek(0)
+            rest = b""
+            while data := file.read(PIECE_BYTES):
+                records, nul, rest = (rest + data).rpartition(b"\0")
+                yield records + nul
 
     def output(
         self,
@@ -135,6 +161,30 @@ class GitRunner:
                 # A caller that stops reading early breaks the pipe: that is no failure.
                 if process.proc is not None:
                     process.proc.wait()
+
+    def cat_file(
+        self, option: str, ids: Iterable[str]
+    ) -> Iterator[tuple[str, list[str], IO[bytes]]]:
+        """Run `git cat-file` with `--batch` or `--batch-check`; a missing object is only missing.
+
+        Yield each id with what git says about it, and the stream with what follows that.
+
+        Raises:
+            ConfigError: git stopped early (a damaged object database).
+        """
+        wanted = list(ids)
+        if not wanted:
+            return
+        feed = (f"{sha}\n".encode() for sha in wanted)
+        with (
+            self.object_environment() as env,
+            self.stream(["cat-file", option, "--buffer"], feed=feed, env=env) as stdout,
+        ):
+            for given in wanted:
+                words = stdout.readline().decode("utf-8", "surrogateescape").split()
+                if not words:
+                    raise git_error(["cat-file"], "the object database ended too early")
+                yield given, words, stdout
 
     @contextmanager
     def open_process(
