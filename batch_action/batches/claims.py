@@ -34,15 +34,21 @@ def reported_claims(
     statuses: Iterable[FindingStatus], answers: Iterable[RequestAnswer], task: Task
 ) -> Iterator[Due]:
     """Yield the findings that these answers report and that are to be verified."""
-    by_file: dict[tuple[str, str], list[RequestAnswer]] = {}
-    for answer in answers:
-        by_file.setdefault((answer.request_key.path, answer.request_key.blob), []).append(answer)
-    for status in statuses:
-        finding, name = status.finding, status.tracked.fingerprint
-        if finding is None or status.tracked.verification is not Verification.UNCONFIRMED:
-            continue
+    unconfirmed = [
+        (status.tracked.fingerprint, finding)
+        for status in statuses
+        if (finding := status.finding) and status.tracked.is_unconfirmed
+    ]
+    by_file: dict[tuple[str, str], list[RequestAnswer]] = {
+        (finding.reported.path, finding.reported.blob): [] for _, finding in unconfirmed
+    }
+    for answer in answers if by_file else ():
+        file = answer.request_key.path, answer.request_key.blob
+        if file in by_file:
+            by_file[file].append(answer)
+    for name, finding in unconfirmed:
         place, raw = finding.reported, finding.texts.read().raw
-        for answer in by_file.get((place.path, place.blob), ()):
+        for answer in by_file[place.path, place.blob]:
             # Of several answers about a file one reports it.
             raw_findings = answer.read_findings(task)
             if raw in raw_findings:
@@ -255,7 +261,8 @@ def _anchored(git: GitRepo, commit: str, found: Sequence[_Reported]) -> list[Fin
             commit=commit,
             start_line=first,
             end_line=last,
-            scope=(first, last),
+            scope_start=first,
+            scope_end=last,
         )
         claims.append(
             FindingClaim(fingerprint=due.fingerprint, anchor=anchor, raw=raw, shown=key.shown)

@@ -1,9 +1,10 @@
 """Fetch the results of batches that have ended: an outcome, and an answer, for each request."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from batch_action.batches import lost_creates, verification
@@ -89,6 +90,51 @@ class RequestAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewAnswers:
+    """The answers to the reviews of one batch, each put together when its turn comes.
+
+    There may be tens of thousands, and most have findings and say nothing else.
+    """
+
+    pending: PendingBatch
+    outcomes: Mapping[str, Outcome]
+    keys: tuple[RequestKey, ...]
+    has_findings: bytes
+    has_drafts: bytes
+    """One byte for each key, here and above."""
+    responses: Mapping[str, TaskResponse]
+    """Those that say something, by custom id."""
+    failures: Mapping[str, str]
+    """By custom id."""
+
+    @classmethod
+    def of(cls, answers: Sequence[RequestAnswer]) -> "ReviewAnswers":
+        """Return these answers, at least one."""
+        return cls(
+            pending=answers[0].pending,
+            outcomes=answers[0].outcomes,
+            keys=tuple(a.request_key for a in answers),
+            has_findings=bytes(a.has_findings for a in answers),
+            has_drafts=bytes(a.has_drafts for a in answers),
+            responses={a.request_key.id: a.response for a in answers if a.response != NO_RESPONSE},
+            failures={a.request_key.id: a.failure for a in answers if a.failure is not None},
+        )
+
+    def __iter__(self) -> Iterator[RequestAnswer]:
+        flags = self.has_findings, self.has_drafts
+        for key, has_findings, has_drafts in zip(self.keys, *flags, strict=True):
+            yield RequestAnswer(
+                pending=self.pending,
+                request_key=key,
+                response=self.responses.get(key.id, NO_RESPONSE),
+                has_findings=bool(has_findings),
+                has_drafts=bool(has_drafts),
+                outcomes=self.outcomes,
+                failure=self.failures.get(key.id),
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchResults:
     """The results of all batches that have ended, and the batches that have not."""
 
@@ -96,8 +142,8 @@ class BatchResults:
     waiting: tuple[PendingBatch, ...] = ()
     failed: tuple[str, ...] = ()
     """Ids of the waiting batches that could not be fetched."""
-    answers: tuple[RequestAnswer, ...] = ()
-    """Those to the reviews."""
+    reviews: tuple[ReviewAnswers, ...] = ()
+    """The answers to reviews."""
     about_findings: tuple[RequestAnswer, ...] = ()
     """Those to the other requests."""
     verifications: tuple[VerificationResult, ...] = ()
@@ -110,12 +156,17 @@ class BatchResults:
     failure: AnthropicError | None = None
     """Why no request of a batch was answered, when it is not the files' fault."""
 
+    @property
+    def answers(self) -> Iterator[RequestAnswer]:
+        """The answers to reviews, oldest batch first."""
+        return chain.from_iterable(self.reviews)
+
     def __add__(self, other: "BatchResults") -> "BatchResults":
         return BatchResults(
             ended=self.ended + other.ended,
             waiting=self.waiting + other.waiting,
             failed=self.failed + other.failed,
-            answers=self.answers + other.answers,
+            reviews=self.reviews + other.reviews,
             about_findings=self.about_findings + other.about_findings,
             verifications=self.verifications + other.verifications,
             facts=self.facts + other.facts,
@@ -306,13 +357,14 @@ def read_batch(
             f"{pending.sent.batch}: {failures[0].removeprefix(SERVICE).rstrip('.')}.",
             fix="It cost nothing and counts as no attempt: the next submit sends them again.",
         )
+    reviews = [a for a in answers if a.request_key.purpose == "review"]
     about_findings = [a for a in answers if a.request_key.purpose != "review"]
     verifications = verification.results_of(
         ctx.git, [(a.request_key, a.response.claims) for a in about_findings if not a.failure]
     )
     return BatchResults(
         ended=(pending,),
-        answers=tuple(a for a in answers if a.request_key.purpose == "review"),
+        reviews=(ReviewAnswers.of(reviews),) if reviews else (),
         about_findings=tuple(about_findings),
         verifications=verifications,
         facts=(

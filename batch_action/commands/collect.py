@@ -21,7 +21,7 @@ from batch_action.publishers import (
     run_report,
 )
 from batch_action.publishers.exit_code import exit_code
-from batch_action.publishers.pipeline import PipelineResult
+from batch_action.publishers.pipeline import PipelineResult, Reconciled
 from batch_action.publishers.pull_request import collect as pull_request_collect
 from batch_action.publishers.pull_request.collect import PullRequestResults
 
@@ -156,6 +156,23 @@ def _publish(
     pull_request_results: PullRequestResults,
 ) -> PipelineResult | None:
     """Publish results, users' requests, and what moved or is gone; None when there is nothing."""
+    reconciled = _reconcile(ctx, session, after, batch_results, pull_request_results)
+    if reconciled is None:
+        return None
+    # Not with the answers and views, which may be large and are not needed any more.
+    ctx.console.activity = "publishing the findings"
+    result = pipeline.publish(*reconciled, ctx.settings)
+    return notifiers.notify_first(ctx, result)
+
+
+def _reconcile(
+    ctx: RunContext,
+    session: LedgerSession,
+    after: Ledger,
+    batch_results: BatchResults,
+    pull_request_results: PullRequestResults,
+) -> Reconciled | None:
+    """Return what to publish; None when there is nothing."""
     if not batch_results.ended and ctx.github is None:
         return None
     view = LedgerView(after)
@@ -198,6 +215,4 @@ def _publish(
     reconciliation = pipeline.reconcile_states(ctx.git, report, answers, states, policy)
     if not (has_news or states.is_outdated_by(reconciliation)):
         return None
-    ctx.console.activity = "publishing the findings"
-    result = pipeline.publish(report, reconciliation, states, ctx.settings)
-    return notifiers.notify_first(ctx, result)
+    return report, reconciliation, states

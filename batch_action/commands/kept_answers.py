@@ -35,7 +35,7 @@ def render_kept_answers(ctx: RunContext, session: LedgerSession, *, paths: Seque
     for problem in kept.problems:
         ctx.warn(problem)
     ledger, batch_results = kept_answers.results_of(ctx, session.ledger, kept)
-    if not batch_results.answers:
+    if not batch_results.reviews:
         raise ConfigError(
             f"None of the {plural(len(kept.ids), 'answer')} is about a file of this repository for "
             f"the task {ctx.task.name}.",

@@ -189,6 +189,10 @@ class PipelineResult:
         )
 
 
+Reconciled = tuple[RunReport, Reconciliation, PublishedStates]
+"""What there is to publish, and what is there already."""
+
+
 def _create_publisher(
     name: str, ctx: RunContext, dismissed: frozenset[str], last_issue: int | None
 ) -> Publisher:
