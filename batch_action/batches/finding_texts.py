@@ -21,20 +21,19 @@ WRITTEN_AT_ONCE = 100
 class FindingTextsFile:
     """Writes the texts of each finding once and reads them back.
 
-    In memory are an offset and a length for each.
+    In memory are a length and a number for each.
     """
 
     def __init__(self) -> None:
         """Start without a finding."""
-        self._offsets, self._lengths = array("q"), array("q")
-        self._unwritten: list[bytes] = []
-        self._size = 0
-        self._last: tuple[int, FindingTexts] | None = None
-        self._file = TemporaryFile(
+        self.last: tuple[_Block, int, FindingTexts] | None = None
+        """What was read last."""
+        self.file = TemporaryFile(
             "findings",
             "Free some space, or set TMPDIR to a folder that has it: the answers stay at Anthropic "
             "for 29 days, and the next collect fetches them.",
         )
+        self._block = _Block(self)
 
     def keep(self, texts: KeptTexts) -> KeptTexts:
         """Write the texts of a finding, and return what reads them.
@@ -45,40 +44,64 @@ class FindingTextsFile:
         raw = [getattr(inside.raw, name) for name in _RAW]
         # In ASCII: a path may have bytes that are no text.
         data = json.dumps([raw, *(getattr(inside, name) for name in _LOCATED)]).encode()
-        self._offsets.append(self._size)
+        if self._block.is_written:
+            self._block = _Block(self)
+        return _TextsOnDisk(self._block, self._block.add(data))
+
+
+class _Block:
+    """Texts that are written at once."""
+
+    def __init__(self, texts: FindingTextsFile) -> None:
+        self._texts = texts
+        self._offset = 0
+        self._lengths = array("l")
+        self._unwritten: list[bytes] = []
+
+    @property
+    def is_written(self) -> bool:
+        """Whether it is complete."""
+        return len(self._lengths) > len(self._unwritten)
+
+    def add(self, data: bytes) -> int:
+        """Return the number under which these texts can be read."""
         self._lengths.append(len(data))
         self._unwritten.append(data)
-        self._size += len(data)
-        if len(self._unwritten) == WRITTEN_AT_ONCE:
-            self._write()
-        return _TextsOnDisk(self, len(self._offsets) - 1)
-
-    def _write(self) -> None:
-        self._file.append(b"".join(self._unwritten))
-        self._unwritten.clear()
+        number = len(self._lengths) - 1
+        if len(self._lengths) == WRITTEN_AT_ONCE:
+            self._offset = self._texts.file.append(b"".join(self._unwritten))
+            self._unwritten.clear()
+        return number
 
     def read(self, number: int) -> FindingTexts:
-        """Return the texts that were kept as the n-th; the last ones are at hand."""
-        if self._last is None or self._last[0] != number:
-            self._last = number, self._parse(number)
-        return self._last[1]
+        """Return the texts of this number; those that were read last are at hand."""
+        last = self._texts.last
+        if last is None or last[:2] != (self, number):
+            self._texts.last = last = self, number, _parse(self._data(number))
+        return last[2]
 
-    def _parse(self, number: int) -> FindingTexts:
-        if self._unwritten:
-            self._write()
-        raw, *located = json.loads(self._file.read(self._offsets[number], self._lengths[number]))
-        values = dict(zip(_RAW, raw, strict=True))
-        values |= {
-            "severity": Severity(values["severity"]),
-            "confidence": Confidence(values["confidence"]),
-        }
-        return FindingTexts(raw=RawFinding(**values), **dict(zip(_LOCATED, located, strict=True)))
+    def _data(self, number: int) -> bytes:
+        if not self.is_written:
+            return self._unwritten[number]
+        offset = self._offset + sum(self._lengths[:number])
+        return self._texts.file.read(offset, self._lengths[number])
+
+
+def _parse(data: bytes) -> FindingTexts:
+    raw, *located = json.loads(data)
+    values = dict(zip(_RAW, raw, strict=True))
+    values |= {
+        "severity": Severity(values["severity"]),
+        "confidence": Confidence(values["confidence"]),
+    }
+    return FindingTexts(raw=RawFinding(**values), **dict(zip(_LOCATED, located, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
 class _TextsOnDisk:
-    file: FindingTextsFile
+    block: _Block
     number: int
+    """In the block: Python has one object for all equal numbers as small as these."""
 
     def read(self) -> FindingTexts:
-        return self.file.read(self.number)
+        return self.block.read(self.number)
