@@ -58,7 +58,7 @@ def render(reconciliation: Reconciliation) -> None:
         batch_ids=("msgbatch_1",),
         model="model",
         date="2026-11-30",
-        file_statuses=FileStatuses(entries=(), skipped=()),
+        file_statuses=FileStatuses.of(()),
         spending=None,
     )
     issue.render(report, reconciliation, None, OPTIONS)

@@ -1,9 +1,11 @@
 """The report of a run: file statuses, spending, and what was published at each destination."""
 
 import hashlib
-from collections.abc import Iterable
+import heapq
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from enum import StrEnum, unique
+from operator import attrgetter
 
 from batch_action.models.explanation import ExplanationReply
 from batch_action.models.findings import FileVerdict, FindingStatus, Reconciliation, TrackedFinding
@@ -40,15 +42,38 @@ class FileStatusEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileStatuses:
-    """The status of every selected file of a run."""
+    """The status of every selected file of a run, by path."""
 
-    entries: tuple[FileStatusEntry, ...]
+    reviewed: tuple[str, ...]
+    """Paths: of these, which may be tens of thousands, there is no more to say."""
+    others: tuple[FileStatusEntry, ...]
     skipped: tuple[tuple[str, int], ...] = ()
     """(reason, number of files) that the submit skipped; its job summary lists the files."""
 
+    @classmethod
+    def of(
+        cls, entries: Iterable[FileStatusEntry], skipped: tuple[tuple[str, int], ...] = ()
+    ) -> "FileStatuses":
+        """Return the statuses with these entries, one for each path."""
+        ordered = sorted(entries, key=attrgetter("path"))
+        return cls(
+            reviewed=tuple(e.path for e in ordered if e.status is FileStatus.REVIEWED),
+            others=tuple(e for e in ordered if e.status is not FileStatus.REVIEWED),
+            skipped=skipped,
+        )
+
+    def __iter__(self) -> Iterator[FileStatusEntry]:
+        reviewed = (FileStatusEntry(path=p, status=FileStatus.REVIEWED) for p in self.reviewed)
+        return heapq.merge(reviewed, self.others, key=attrgetter("path"))
+
+    def __len__(self) -> int:
+        return len(self.reviewed) + len(self.others)
+
     def count(self, status: FileStatus) -> int:
         """Count the files with this status."""
-        return sum(entry.status is status for entry in self.entries)
+        if status is FileStatus.REVIEWED:
+            return len(self.reviewed)
+        return sum(entry.status is status for entry in self.others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

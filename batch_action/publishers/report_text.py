@@ -5,6 +5,7 @@ Unless it says otherwise, a function returns Markdown in which text from outside
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from batch_action.escape import (
@@ -187,7 +188,7 @@ def format_file_counts(statuses: FileStatuses) -> str:
         for status in FileStatus
         if status is not FileStatus.REVIEWED and (count := statuses.count(status))
     ]
-    line = f"Files reviewed: {reviewed} of {len(statuses.entries)}"
+    line = f"Files reviewed: {reviewed} of {len(statuses)}"
     return f"{line} ({', '.join(others)})" if others else line
 
 
@@ -379,11 +380,12 @@ def format_file_statuses(statuses: FileStatuses, max_bytes: int) -> str:
 
 def file_status_lines(statuses: FileStatuses, max_bytes: int) -> Iterator[str]:
     """Yield the lines of this table: there may be tens of thousands of files."""
-    order = sorted(statuses.entries, key=lambda entry: entry.status is FileStatus.REVIEWED)
-    rows = (
-        (_format_path(e.path), e.status.value, markdown(e.reason, MAX_CELL_CHARS)) for e in order
+    others = (
+        (_format_path(e.path), e.status.value, markdown(e.reason, MAX_CELL_CHARS))
+        for e in statuses.others
     )
-    return table_lines(("File", "Status", "Reason"), rows, max_bytes)
+    reviewed = ((_format_path(p), FileStatus.REVIEWED.value, "") for p in statuses.reviewed)
+    return table_lines(("File", "Status", "Reason"), chain(others, reviewed), max_bytes)
 
 
 def format_file_verdicts(report: RunReport, max_bytes: int) -> str:

@@ -322,7 +322,7 @@ def encode_results(published: PublishResult, at: datetime) -> Iterator[bytes]:
     report = published.report
     whole = _build_results(published, at).model_dump(mode="json", by_alias=True)
     findings = (_build_finding(status, report) for status in published.visible)
-    files = (FileRecord.model_validate(entry) for entry in report.file_statuses.entries)
+    files = (FileRecord.model_validate(entry) for entry in report.file_statuses)
     indent = "\n" + 4 * " "
     whole["findings"] = (
         record.model_dump_json(indent=2, ensure_ascii=True).replace("\n", indent)

@@ -20,7 +20,7 @@ from batch_action.models.report import (
     SavingsByPeriod,
     Spending,
 )
-from batch_action.models.requests import Prices
+from batch_action.models.requests import Prices, Usages
 from batch_action.requests import pricing
 
 STATUS_OF_REASON = {
@@ -96,6 +96,27 @@ def _build_file_statuses(
 ) -> FileStatuses:
     """Build one entry for each file that was sent or is in the backlog, or is in *account*."""
     given_up = view.given_up_files(max_attempts)
+    if account is not None:
+        return statuses_of(account, _answered(view, results, given_up))
+    pending = (batch.request_keys for batch in view.pending_batches)
+    in_flight = {key.path for keys in pending for key in reviews_in(keys)}
+    backlog = view.backlog(max_attempts=max_attempts, scope=scope)
+    is_about_findings = results.ended and not results.reviews
+    entries = (
+        _last_reviewed(view, given_up) if is_about_findings else _answered(view, results, given_up)
+    )
+    for path in in_flight:
+        entries.setdefault(path, FileStatusEntry(path=path, status=FileStatus.IN_FLIGHT))
+    for path in backlog:
+        entries.setdefault(path, FileStatusEntry(path=path, status=FileStatus.BACKLOG))
+    heads = {batch.intended.head for batch in results.ended}
+    return FileStatuses.of(entries.values(), _count_skipped(view, heads))
+
+
+def _answered(
+    view: LedgerView, results: BatchResults, given_up: frozenset[tuple[str, str]]
+) -> dict[str, FileStatusEntry]:
+    """Return by path what became of the files with an answer; of several answers the worst."""
     withdrawn = {fact.batch for fact in view.facts(Withdrawn)}
     entries: dict[str, FileStatusEntry] = {}
     for answer in results.answers:
@@ -103,21 +124,7 @@ def _build_file_statuses(
         before = entries.get(entry.path)
         if before is None or STATUS_ORDER.index(entry.status) > STATUS_ORDER.index(before.status):
             entries[entry.path] = entry
-    if account is not None:
-        return statuses_of(account, entries)
-    if results.ended and not results.answers:
-        entries = _last_reviewed(view, given_up)
-    pending = (batch.request_keys for batch in view.pending_batches)
-    in_flight = {key.path for keys in pending for key in reviews_in(keys)}
-    backlog = view.backlog(max_attempts=max_attempts, scope=scope)
-    for path in in_flight:
-        entries.setdefault(path, FileStatusEntry(path=path, status=FileStatus.IN_FLIGHT))
-    for path in backlog:
-        entries.setdefault(path, FileStatusEntry(path=path, status=FileStatus.BACKLOG))
-    return FileStatuses(
-        entries=tuple(sorted(entries.values(), key=lambda entry: entry.path)),
-        skipped=_count_skipped(view, {batch.intended.head for batch in results.ended}),
-    )
+    return entries
 
 
 def _last_reviewed(
@@ -163,10 +170,7 @@ def statuses_of(
     for path, entry in (answered or {}).items():
         if path in entries and entry.status is entries[path].status:
             entries[path] = entry
-    return FileStatuses(
-        entries=tuple(sorted(entries.values(), key=lambda entry: entry.path)),
-        skipped=tuple(sorted(counts.items())),
-    )
+    return FileStatuses.of(entries.values(), tuple(sorted(counts.items())))
 
 
 def _count_skipped(view: LedgerView, heads: set[str]) -> tuple[tuple[str, int], ...]:
@@ -221,7 +225,7 @@ def _compute_spending(
         month_to_date_usd=month_usd,
         cache_share=usage.cache_read_tokens / prompt if prompt else 0.0,
         cache_saved_usd=(
-            pricing.cache_saving(prices, [*results.usages, *_find_warm_ups(view, results)])
+            pricing.cache_saving(prices, results.usages + _find_warm_ups(view, results))
             if usage != pricing.without_cache(usage)
             else None
         ),
@@ -230,16 +234,16 @@ def _compute_spending(
     )
 
 
-def _find_warm_ups(view: LedgerView, results: BatchResults) -> list[tuple[str, Usage]]:
+def _find_warm_ups(view: LedgerView, results: BatchResults) -> Usages:
     """Find the model and usage of the warm-ups, collected before, of this run's batches."""
     ended = {batch.sent.batch for batch in results.ended}
     collected = {fact.batch: fact.usage for fact in view.facts(Collected)}
     intents = {batch.intended.intent for batch in results.ended}
-    return [
+    return Usages(
         (intended.model, collected.get(sent.batch, Usage()))
         for sent, intended in view.sent_batches
         if intended.mode == "warm-up"
         and intended.intent in intents
         and sent.index == 0
         and sent.batch not in ended
-    ]
+    )

@@ -130,7 +130,7 @@ def _format_finding(status: FindingStatus, report: RunReport) -> str:
 
 def _format_lost_files(statuses: FileStatuses) -> list[str]:
     """Format how many files expired or were given up; they make a run without changes news."""
-    expired = sum(e.reason.startswith("expired") for e in statuses.entries)
+    expired = sum(e.reason.startswith("expired") for e in statuses.others)
     given_up = statuses.count(FileStatus.GIVEN_UP)
     return [
         *([f"⚠️ {plural(expired, 'file')} expired without an answer"] if expired else []),

@@ -88,14 +88,13 @@ def estimate_requests(
     return estimate_cost(prices, reviews, shared) + estimate_cost(prices, others, 0)
 
 
-def actual_cost(prices: Prices, usages: Iterable[tuple[str, Usage]], shared: int | None) -> Cost:
+def actual_cost(prices: Prices, usages: Usages, shared: int | None) -> Cost:
     """Compute the cost of collected batches from the usage that the API returned.
 
     `batch_usd` is the billed amount, cache tokens at their own prices; `interactive_usd` is the
     estimate without batch and cache; `batch_cached_usd` is the billed amount if the cache was read,
     else the estimate of `estimate_cost`; None when *shared*, its tokens, is not known.
     """
-    usages = Usages(usages)
     estimate = estimate_cost(prices, usages, shared or 0)
     billed = total_usd(prices, usages)
     cached = None if shared is None else estimate.batch_cached_usd
@@ -111,9 +110,8 @@ def without_cache(usage: Usage) -> Usage:
     return Usage(input_tokens=usage.prompt_tokens, output_tokens=usage.output_tokens)
 
 
-def cache_saving(prices: Prices, usages: Iterable[tuple[str, Usage]]) -> float | None:
+def cache_saving(prices: Prices, usages: Usages) -> float | None:
     """Return what the prompt cache saved in US dollars; negative when it cost more."""
-    usages = Usages(usages)
     plain = total_usd(prices, ((model, without_cache(usage)) for model, usage in usages))
     billed = total_usd(prices, usages)
     return None if plain is None or billed is None else plain - billed

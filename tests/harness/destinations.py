@@ -104,8 +104,8 @@ class DestinationHarness:
             batch_ids=(f"msgbatch_{self.runs}",),
             model="m",
             date=f"2026-03-{self.runs:02d}",
-            file_statuses=FileStatuses(
-                entries=tuple(
+            file_statuses=FileStatuses.of(
+                tuple(
                     FileStatusEntry(path=r.path, status=FileStatus.REVIEWED)
                     for r in batch_answers.reviewed
                 )
@@ -137,7 +137,7 @@ class DestinationHarness:
 
     def collect_nothing(self, **report_fields) -> tuple[Reconciliation, DestinationResult]:
         """A collect for which no batch has ended."""
-        fields = {"batch_ids": (), "file_statuses": FileStatuses(entries=())}
+        fields = {"batch_ids": (), "file_statuses": FileStatuses.of(())}
         return self.collect(self.review(), **{**fields, **report_fields})
 
     def add_user(self, login: str = "mallory", role: str = "read") -> Issues:

@@ -35,8 +35,8 @@ from batch_action.publishers.base import PublisherOptions
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 COST = Cost(interactive_usd=0.99, batch_usd=0.41, batch_cached_usd=0.3)
 SPENDING = Spending(usage=Usage(), cost=COST, month_to_date_usd=7.1, cache_share=0.25)
-FILE_STATUSES = FileStatuses(
-    entries=(
+FILE_STATUSES = FileStatuses.of(
+    (
         FileStatusEntry(path="src/db.py", status=FileStatus.REVIEWED),
         FileStatusEntry(path="src/x.py", status=FileStatus.BACKLOG, reason="over the cap"),
     ),
@@ -95,7 +95,9 @@ def finding_status(
         "suggestion": "run(q, name)",
     }
     raw = RawFinding(start_line=10, end_line=12, evidence="", **{**values, **fields})
-    anchor = Anchor(path=path, blob=B, commit=A, start_line=10, end_line=12, scope=(5, 20))
+    anchor = Anchor(
+        path=path, blob=B, commit=A, start_line=10, end_line=12, scope_start=5, scope_end=20
+    )
     tracked = TrackedFinding(
         fingerprint=f"{number:016x}",
         anchor=anchor,

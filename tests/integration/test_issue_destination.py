@@ -235,7 +235,7 @@ def test_missing_findings_on_read_back_are_an_error(harness):
                 "batch_ids": (),
                 "model": "m",
                 "date": "2026-01-01",
-                "file_statuses": FileStatuses(entries=()),
+                "file_statuses": FileStatuses.of(()),
             }
         ),
         Reconciliation(statuses=(), commit="c" * 40),

@@ -110,7 +110,7 @@ class CodeScanningHarness:
                 batch_ids=batches,
                 model="m",
                 date=f"2026-03-{self.runs:02d}",
-                file_statuses=FileStatuses(entries=()),
+                file_statuses=FileStatuses.of(()),
                 spending=None,
                 ref=f"refs/pull/{pull_request}/head" if pull_request else BRANCH,
                 pull_request=pull_request,

@@ -188,9 +188,7 @@ def test_verdicts_and_generated_files_are_reported_without_open_findings() -> No
     )
     assert files.has_content
     assert "refused: does not parse" in files.text
-    reviewed = FileStatuses(
-        entries=(FileStatusEntry(path="src/db.py", status=FileStatus.REVIEWED),)
-    )
+    reviewed = FileStatuses.of((FileStatusEntry(path="src/db.py", status=FileStatus.REVIEWED),))
     assert not render_summary(file_statuses=reviewed).has_content
 
 
@@ -214,7 +212,7 @@ def test_verdicts_and_generated_files_are_reported_without_open_findings() -> No
 )
 def test_files_without_a_review_are_named_also_without_a_finding(statuses, expected) -> None:
     entries = tuple(FileStatusEntry(path=path, status=s) for path, s in statuses.items())
-    draft = render_summary(file_statuses=FileStatuses(entries=entries))
+    draft = render_summary(file_statuses=FileStatuses.of(entries))
     assert draft.has_content == bool(expected)
     assert all(words in render.parse(draft.text).unreviewed for words in expected)
 

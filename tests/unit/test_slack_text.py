@@ -99,7 +99,7 @@ def test_lost_files_are_reported(kind):
     entry, expected = LOST_FILES[kind]
     whole = published(
         finding_status(1, FindingState.OPEN),
-        report=report(file_statuses=FileStatuses(entries=(entry,))),
+        report=report(file_statuses=FileStatuses.of((entry,))),
     )
     assert expected in render_text(whole)
     assert "nothing new" in render_text(whole)

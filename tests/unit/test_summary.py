@@ -328,8 +328,8 @@ def hostile_run(text: str, name: str):
         refused=(refused(name, text),),
         results=(ISSUE_RESULT, DestinationResult(destination="sarif", action="refused", note=text)),
         report=report(
-            file_statuses=FileStatuses(
-                entries=(FileStatusEntry(path=name, status=FileStatus.BACKLOG, reason=text),)
+            file_statuses=FileStatuses.of(
+                (FileStatusEntry(path=name, status=FileStatus.BACKLOG, reason=text),)
             )
         ),
     )
@@ -360,8 +360,8 @@ def test_a_huge_report_is_far_below_one_mebibyte(text):
         file_verdicts=tuple(file_verdict(text, name) for _ in range(many)),
         generated=tuple(generated(text, name) for _ in range(many)),
         report=report(
-            file_statuses=FileStatuses(
-                entries=tuple(
+            file_statuses=FileStatuses.of(
+                tuple(
                     FileStatusEntry(path=f"{name}{n}", status=FileStatus.BACKLOG, reason=text)
                     for n in range(many)
                 )

@@ -84,8 +84,8 @@ def report(text: str) -> RunReport:
     """A report in which every text of a file is this one."""
     path = path_of(text)
     return reports.report(
-        file_statuses=FileStatuses(
-            entries=tuple(
+        file_statuses=FileStatuses.of(
+            tuple(
                 FileStatusEntry(path=f"{n}/{path}", status=FileStatus.GIVEN_UP, reason=text)
                 for n in range(12)
             ),

@@ -237,13 +237,13 @@ def render_unreviewed(statuses: FileStatuses) -> str:
 
     So a pull request that was reviewed and one that was not never look alike.
     """
-    unanswered = [e for e in statuses.entries if e.status in UNANSWERED]
-    kept_out = [e for e in statuses.entries if e.status is FileStatus.NOT_REVIEWABLE]
-    skipped = [e for e in statuses.entries if e.status is FileStatus.SKIPPED]
-    waiting = [e for e in statuses.entries if e.status is FileStatus.IN_FLIGHT]
+    unanswered = [e for e in statuses.others if e.status in UNANSWERED]
+    kept_out = [e for e in statuses.others if e.status is FileStatus.NOT_REVIEWABLE]
+    skipped = [e for e in statuses.others if e.status is FileStatus.SKIPPED]
+    waiting = [e for e in statuses.others if e.status is FileStatus.IN_FLIGHT]
     if not (unanswered or kept_out):
         return ""
-    count, total = len(unanswered) + len(waiting), len(statuses.entries)
+    count, total = len(unanswered) + len(waiting), len(statuses)
     total -= len(kept_out) + len(skipped)
     parts = [
         (f"{count} of {plural(total, 'file')} not reviewed yet", [*unanswered, *waiting]),
