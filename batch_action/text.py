@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 
 
 def plural(count: int, noun: str, nouns: str = "") -> str:
@@ -32,8 +32,12 @@ def task_title(task: str, state_key: str) -> str:
     return f"{task} ({state_key})" if state_key else task
 
 
+@lru_cache(maxsize=1000)
 def slug(name: str, limit: int = 60) -> str:
-    """Return *name* in lower case with hyphens for all but letters and digits of ASCII."""
+    """Return *name* in lower case with hyphens for all but letters and digits of ASCII.
+
+    Cached: tens of thousands of findings have few rules, which are in memory once then.
+    """
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[:limit].strip("-")
 
 

@@ -7,7 +7,7 @@ While its code stays as it was there, it is not reported later either.
 from collections.abc import Collection, Iterable, Sequence
 
 from batch_action.findings.identity import NO_EVIDENCE
-from batch_action.findings.lines import lines_of, map_lines
+from batch_action.findings.lines import lines_of, map_lines, scope_of
 from batch_action.models.files import Hunk
 from batch_action.models.findings import (
     CodePositions,
@@ -43,7 +43,7 @@ def is_baselined(
     if hunks is None or finding.evidence_digest == NO_EVIDENCE:
         return False
     before = tuple(_inverted(hunk) for hunk in hunks)
-    return all(map_lines(before, lines) for lines in (anchor.scope, lines_of(anchor)))
+    return all(map_lines(before, lines) for lines in (scope_of(anchor), lines_of(anchor)))
 
 
 def choose_baselined(
@@ -64,16 +64,20 @@ def choose_baselined(
     ]
     if not first_run.limit or len(counted) + len(first_run.baselined) <= first_run.limit:
         return {}
+    new = [
+        status
+        for status in counted
+        if status.tracked.state is FindingState.NEW and status.tracked.fingerprint not in known
+    ]
+    if all(is_severe(status.tracked.severity) for status in new):
+        return {}
+    files = first_run.files()
     reported = sum(status.tracked.fingerprint in known for status in counted)
     candidates = {
         status.tracked.fingerprint: finding
-        for status in sorted(
-            counted, key=lambda s: (s.tracked.severity.rank, s.tracked.pre_existing)
-        )
+        for status in sorted(new, key=lambda s: (s.tracked.severity.rank, s.tracked.pre_existing))
         if (finding := status.finding) is not None
-        and status.tracked.state is FindingState.NEW
-        and status.tracked.fingerprint not in known
-        and (finding.reported.path, finding.reported.blob) in first_run.files
+        and (finding.reported.path, finding.reported.blob) in files
     }
     left_out = list(candidates.items())[max(0, SHOWN - reported) :]
     return {name: finding for name, finding in left_out if not is_severe(finding.severity)}

@@ -9,26 +9,29 @@ import hmac
 import io
 import json
 import struct
+import tempfile
 import types
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import IO, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from batch_action.models.ledger import SCHEMA, Fact, Intended, Ledger, Selected
+from batch_action.models.ledger import SCHEMA, Changed, Fact, Intended, Ledger, Selected
 
 LEDGER_ENTRY = "ledger.json"
 SIGNATURE_ENTRY = "ledger.hmac"
 MAX_ZIPPED_BYTES = 16 * 1024 * 1024
 MAX_UNZIPPED_BYTES = 256 * 1024 * 1024
+MAX_BYTES_IN_MEMORY = 1024 * 1024
+"""A ledger that becomes larger is written to a temporary file first."""
 MAX_REASON_CHARS = 200
 COMPRESSION_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 """The others have no size limit while unpacking, or need an optional module of Python."""
-LONG_LISTS = {Selected: "files", Intended: "batches"}
-"""Fields with an entry for each file or request, of which there are tens of thousands."""
+LONG_LISTS = {Selected: "files", Intended: "batches", Changed: "found"}
+"""Fields with an entry for each file, request or finding: there are tens of thousands."""
 ENTRIES_AT_ONCE = 200
 SHARED_FIELDS = frozenset({"path", "blob", "old_blob"})
 """Fields with values that several entries of a ledger have."""
@@ -72,22 +75,30 @@ def encode(ledger: Ledger, secret: str | None, reserved_bytes: int = 0) -> bytes
     Raises TooLargeError: it would be over the limit of `decode`, with *reserved_bytes* (zipped) for
     facts that are yet to come.
     """
-    buffer, size = io.BytesIO(), 0
+    # Bytes in memory that grow would be copied, each time to a larger place.
+    with tempfile.SpooledTemporaryFile(MAX_BYTES_IN_MEMORY) as file:
+        write(ledger, file, secret, reserved_bytes)
+        file.seek(0)
+        return file.read()
+
+
+def write(ledger: Ledger, file: IO[bytes], secret: str | None, reserved_bytes: int = 0) -> None:
+    """Write to an empty file what `encode` returns; raises the same."""
+    size = 0
     signature = hmac.new((secret or "").encode(), digestmod=hashlib.sha256)
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         with archive.open(_entry_info(LEDGER_ENTRY), "w") as entry:
             for piece in _json_pieces(ledger):
                 size += entry.write(piece)
                 signature.update(piece)
         if secret is not None:
             archive.writestr(_entry_info(SIGNATURE_ENTRY), signature.hexdigest())
-    data = buffer.getvalue()
-    if len(data) + reserved_bytes > MAX_ZIPPED_BYTES or size > MAX_UNZIPPED_BYTES:
+    zipped = file.seek(0, io.SEEK_END)
+    if zipped + reserved_bytes > MAX_ZIPPED_BYTES or size > MAX_UNZIPPED_BYTES:
         raise TooLargeError(
-            f"the ledger has grown to {len(data) / 2**20:.1f} MiB zipped; "
+            f"the ledger has grown to {zipped / 2**20:.1f} MiB zipped; "
             f"a later run reads at most {MAX_ZIPPED_BYTES // 2**20} MiB"
         )
-    return data
 
 
 def decode(data: bytes, *, repository: str, task: str, secrets: Sequence[str]) -> Ledger:

@@ -1,14 +1,15 @@
 """Load the ledger from trusted artifacts or a file, and save it."""
 
 import hashlib
+import shutil
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-
-from pydantic import SecretStr
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from batch_action.clients.actions_runner import Runner
 from batch_action.context import RunContext
@@ -170,13 +171,20 @@ def save(ctx: RunContext, session: LedgerSession, *, reserved_bytes: int = 0) ->
     if own is None:
         ledger = compaction.compact(ledger, ctx.now())
     written = pull_requests.facts_of(LedgerView(ledger), own.number) if own else ledger
-    data = _encode(written, ctx.settings.state_secret, reserved_bytes)
+    secret = ctx.settings.state_secret.get_secret_value() if ctx.settings.state_secret else None
     if ctx.artifacts is None:
         if ctx.settings.state_dir is None:
             ctx.runner.results_folder()
-        _write_file(ctx.runner, state_file_of(ctx.state_dir, session.access), data)
-        session.file_digest = hashlib.sha256(data).digest()
+        with tempfile.TemporaryFile() as encoded:
+            with _too_large_as_error():
+                codec.write(written, encoded, secret, reserved_bytes)
+            encoded.seek(0)
+            session.file_digest = hashlib.file_digest(encoded, "sha256").digest()
+            encoded.seek(0)
+            _write_file(ctx.runner, state_file_of(ctx.state_dir, session.access), encoded)
     else:
+        with _too_large_as_error():
+            data = codec.encode(written, secret, reserved_bytes)
         number = _upload(
             ctx.artifacts,
             data,
@@ -190,9 +198,10 @@ def save(ctx: RunContext, session: LedgerSession, *, reserved_bytes: int = 0) ->
     session.newest = None
 
 
-def _encode(ledger: Ledger, secret: SecretStr | None, reserved_bytes: int) -> bytes:
+@contextmanager
+def _too_large_as_error() -> Iterator[None]:
     try:
-        return codec.encode(ledger, secret.get_secret_value() if secret else None, reserved_bytes)
+        yield
     except codec.TooLargeError as error:
         raise ConfigError(
             f"The ledger cannot be saved: {error}.",
@@ -300,11 +309,12 @@ def state_file_of(state_dir: Path, access: LedgerAccess) -> Path:
     return state_dir / f"{access.stem}.zip"
 
 
-def _write_file(runner: Runner, path: Path, data: bytes) -> None:
+def _write_file(runner: Runner, path: Path, encoded: IO[bytes]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".new")
-        temporary.write_bytes(data)
+        with temporary.open("wb") as file:
+            shutil.copyfileobj(encoded, file)
         temporary.replace(path)
         runner.chown_to_workspace_owner(path.parent)
     except OSError as error:
@@ -321,10 +331,12 @@ def _read_file(
     path = state_file_of(state_dir, access)
     if not path.is_file():
         return None, b""
-    data = path.read_bytes()
-    digest = hashlib.sha256(data).digest()
-    if digest == known:
-        return None, digest
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+        if digest == known:
+            return None, digest
+        file.seek(0)
+        data = file.read()
     try:
         return access.open(data), digest
     except codec.NewerLedgerError as error:

@@ -353,12 +353,11 @@ class LedgerView:
 
     # The first run
 
-    @cached_property
     def unreviewed_first_files(self) -> frozenset[tuple[str, str]]:
-        """The (path, blob) pairs that the first run has selected and that have no verdict yet."""
+        """Return the (path, blob) pairs of the first run without a verdict; it may be large."""
         firsts = (fact for fact in self.facts(Selected) if fact.first)
-        files = {(entry.path, entry.blob) for fact in firsts for entry in fact.files}
-        return frozenset(files - self.verdicts.keys())
+        files = ((entry.path, entry.blob) for fact in firsts for entry in fact.files)
+        return frozenset(file for file in files if file not in self.verdicts)
 
     @cached_property
     def baselined(self) -> dict[str, str]:

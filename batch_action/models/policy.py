@@ -1,6 +1,6 @@
 """What decides about the findings of a run besides the answers: settings, people, earlier runs."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -24,8 +24,8 @@ class FirstRunPolicy:
 
     limit: int = 0
     """`first-run-limit`; 0 for none."""
-    files: Container[tuple[str, str]] = frozenset()
-    """The (path, blob) of the first run that had no verdict before this run."""
+    files: Callable[[], AbstractSet[tuple[str, str]]] = frozenset
+    """Returns the (path, blob) of the first run that had no verdict before this run."""
     baselined: dict[str, str] = field(default_factory=dict)
     """The findings that it did not report: fingerprint to reviewed blob."""
 

@@ -1,8 +1,7 @@
 """Build the policy of a run from its settings, the ledger, and what people request."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 from batch_action.clients.git import GitRepo, OpenObjects
 from batch_action.config.settings import Settings
@@ -19,16 +18,6 @@ from batch_action.models.report import RunReport
 from batch_action.models.verification import VerificationResult
 from batch_action.publishers.pipeline import PublishedStates
 from batch_action.tasks.task import Task
-
-
-@dataclass(frozen=True, slots=True)
-class _FirstFiles(Container[tuple[str, str]]):
-    """The files of a first run without a verdict: all are looked for if it is over its limit."""
-
-    view: LedgerView
-
-    def __contains__(self, file: object) -> bool:
-        return file in self.view.unreviewed_first_files
 
 
 def build(
@@ -63,7 +52,7 @@ def build(
         ),
         first_run=FirstRunPolicy(
             limit=settings.first_run_limit,
-            files=_FirstFiles(before_run) if before_run else frozenset(),
+            files=before_run.unreviewed_first_files if before_run else frozenset,
             baselined=view.baselined,
         )
         if settings.first_run_limit and ctx.run.pull_number is None
