@@ -217,7 +217,8 @@ def anchor_all(
         commit=commit,
         start_line=1,
         end_line=1,
-        scope=(1, len(source.lines)),
+        scope_start=1,
+        scope_end=len(source.lines),
     )
     located: list[list[Finding]] = []
     held_back: list[HeldBackFinding] = []
@@ -252,8 +253,10 @@ def _find(
     anchor, evidence, identity, ordinal = whole_file, "", f"whole-file {raw.category}", 0
     replacement, is_exact = None, False
     if not raw.whole_file:
-        scope = neighborhood(source.lines, start, end)
-        anchor = replace(whole_file, start_line=start, end_line=end, scope=scope)
+        first, last = neighborhood(source.lines, start, end)
+        anchor = replace(
+            whole_file, start_line=start, end_line=end, scope_start=first, scope_end=last
+        )
         evidence = "\n".join(line.removesuffix("\r") for line in source.lines[start - 1 : end])
         identity, ordinal = evidence, source.ordinal(start, evidence)
         is_exact = quotes_lines(raw, source.lines[start - 1 : end])

@@ -6,8 +6,9 @@ was not shown all of its lines decides nothing about it.
 """
 
 from collections import defaultdict
-from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 from batch_action.findings import first_run, verification
 from batch_action.findings.identity import NO_EVIDENCE, unique_fingerprint
@@ -35,6 +36,15 @@ from batch_action.models.findings import (
 )
 from batch_action.models.policy import FindingPolicy, Thresholds
 from batch_action.text import slug
+
+_BY_SEVERITY = (
+    "tracked.severity.rank",
+    "tracked.pre_existing",
+    "tracked.anchor.path",
+    "tracked.anchor.start_line",
+    "tracked.fingerprint",
+)
+_BY_PLACE = "tracked.anchor.path", "tracked.anchor.blob", "tracked.anchor.start_line"
 
 
 def reconcile(
@@ -323,31 +333,44 @@ def _new(
 
 def _sort(statuses: Iterable[FindingStatus]) -> tuple[FindingStatus, ...]:
     """Sort the worst first; open findings that share lines follow the worst of them."""
+    worst_first = list(statuses)
+    _sort_in_place(worst_first, _BY_SEVERITY)
+    followers: dict[str, list[FindingStatus]] = {}
+    following: set[str] = set()
+    for group in _sharing_lines(worst_first):
+        _sort_in_place(group, _BY_SEVERITY)
+        first, *rest = group
+        followers[first.tracked.fingerprint] = rest
+        following.update(status.tracked.fingerprint for status in rest)
+    return tuple(
+        status
+        for leader in worst_first
+        if leader.tracked.fingerprint not in following
+        for status in (leader, *followers.get(leader.tracked.fingerprint, ()))
+    )
 
-    def key(status: FindingStatus) -> tuple[int, bool, str, int, str]:
-        tracked = status.tracked
-        anchor = tracked.anchor
-        order = tracked.severity.rank, tracked.pre_existing
-        return *order, anchor.path, anchor.start_line, tracked.fingerprint
 
-    def place(status: FindingStatus) -> tuple[bool, str, str, int]:
-        anchor = status.tracked.anchor
-        is_closed = status.tracked.state not in OPEN_STATES
-        return is_closed, anchor.path, anchor.blob, anchor.start_line
-
-    groups: list[list[FindingStatus]] = []
+def _sharing_lines(statuses: Iterable[FindingStatus]) -> Iterator[list[FindingStatus]]:
+    """Yield the open findings that share lines, directly or through others, by place."""
+    by_place = [status for status in statuses if status.tracked.state in OPEN_STATES]
+    _sort_in_place(by_place, _BY_PLACE)
+    group: list[FindingStatus] = []
     file, last = None, 0
-    for status in sorted(statuses, key=place):
-        *here, first = place(status)
-        together = status.tracked.state in OPEN_STATES and here == file and first <= last
-        if together:
-            groups[-1].append(status)
-        else:
-            groups.append([status])
-        end = status.tracked.anchor.end_line
-        file, last = here, max(end, last) if together else end
-    # In place: there may be tens of thousands.
-    for group in groups:
-        group.sort(key=key)
-    groups.sort(key=lambda group: key(group[0]))
-    return tuple(status for group in groups for status in group)
+    for status in by_place:
+        anchor = status.tracked.anchor
+        here = anchor.path, anchor.blob
+        if here == file and anchor.start_line <= last:
+            group.append(status)
+            last = max(last, anchor.end_line)
+            continue
+        if len(group) > 1:
+            yield group
+        group, file, last = [status], here, anchor.end_line
+    if len(group) > 1:
+        yield group
+
+
+def _sort_in_place(statuses: list[FindingStatus], names: Sequence[str]) -> None:
+    # By one field after the other: a tuple of them for each of tens of thousands takes memory.
+    for name in reversed(names):
+        statuses.sort(key=attrgetter(name))

@@ -56,6 +56,11 @@ def lines_of(anchor: Anchor) -> LineRange:
     return anchor.start_line, anchor.end_line
 
 
+def scope_of(anchor: Anchor) -> LineRange:
+    """Return the first and last line of an anchor's neighborhood."""
+    return anchor.scope_start, anchor.scope_end
+
+
 def map_lines(hunks: Sequence[Hunk], lines: LineRange) -> LineRange | None:
     """Return where these old lines are now; None when any of them was changed.
 

@@ -15,6 +15,7 @@ from batch_action.findings.lines import (
     lines_of,
     map_lines,
     overlap,
+    scope_of,
 )
 from batch_action.models.files import Hunk
 from batch_action.models.findings import (
@@ -271,12 +272,24 @@ def carry_anchor(anchor: Anchor, digest: str, positions: CodePositions) -> Ancho
     hunks = positions.line_maps.get((anchor.blob, blob))
     if hunks is None or (digest == NO_EVIDENCE and not all(h.outputs_only for h in hunks)):
         return None
-    scope, lines = map_lines(hunks, anchor.scope), map_lines(hunks, lines_of(anchor))
+    scope, lines = map_lines(hunks, scope_of(anchor)), map_lines(hunks, lines_of(anchor))
     if scope is None or lines is None:
         return None
-    start, end = lines
-    moved = replace(anchor, start_line=start, end_line=end, scope=scope)
-    return replace(moved, path=path, blob=blob, commit=positions.commit)
+    return _moved((path, blob), lines, scope, positions)
+
+
+def _moved(
+    file: tuple[str, str], lines: LineRange, scope: LineRange, positions: CodePositions
+) -> Anchor:
+    return Anchor(
+        path=file[0],
+        blob=file[1],
+        commit=positions.commit,
+        start_line=lines[0],
+        end_line=lines[1],
+        scope_start=scope[0],
+        scope_end=scope[1],
+    )
 
 
 def _settled_by(
@@ -331,9 +344,9 @@ def _estimate_anchor(
 ) -> Anchor:
     """Return the anchor of unchanged lines in the newest content, whatever changed around them."""
     start, end = estimate_lines(hunks, lines_of(old))
-    first, last = estimate_lines(hunks, old.scope)
-    moved = replace(old, start_line=start, end_line=end, scope=(min(first, start), max(last, end)))
-    return replace(moved, path=path, blob=blob, commit=positions.commit)
+    first, last = estimate_lines(hunks, scope_of(old))
+    scope = min(first, start), max(last, end)
+    return _moved((path, blob), (start, end), scope, positions)
 
 
 def _is_gone_in(
@@ -344,7 +357,7 @@ def _is_gone_in(
         return False
     hunks = positions.line_maps.get((tracked.anchor.blob, reviewed.blob))
     whole = tracked.evidence_digest == NO_EVIDENCE
-    if hunks is None or not (whole or map_lines(hunks, tracked.anchor.scope) is None):
+    if hunks is None or not (whole or map_lines(hunks, scope_of(tracked.anchor)) is None):
         return False
     if index.about(reviewed, estimate_lines(hunks, lines_of(tracked.anchor))):
         return False

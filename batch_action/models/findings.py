@@ -106,7 +106,8 @@ class Anchor:
     commit: str
     start_line: int
     end_line: int
-    scope: tuple[int, int]
+    scope_start: int
+    scope_end: int
     """First and last line of the neighborhood: the enclosing definition, else ten lines around."""
 
 
@@ -377,8 +378,7 @@ class PublishedState:
     """What people dismissed there since."""
     commands: tuple[FindingCommand, ...] = ()
     blocks: dict[str, str] = field(default_factory=dict)
-    """Fingerprint to the Markdown of its block there, with people's edits: a destination that does
-    not have a finding yet takes over this wording."""
+    """Fingerprint to its block there in Markdown, with people's edits, for other destinations."""
     warnings: tuple[str, ...] = ()
     """Sentences for people about what was found there and is not used."""
     has_pending_work: bool = False

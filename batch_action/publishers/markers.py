@@ -187,7 +187,7 @@ def fields_of(tracked: TrackedFinding) -> dict[str, str]:
         "blob": anchor.blob,
         "commit": anchor.commit,
         "lines": f"{anchor.start_line}-{anchor.end_line}",
-        "scope": f"{anchor.scope[0]}-{anchor.scope[1]}",
+        "scope": f"{anchor.scope_start}-{anchor.scope_end}",
         "digest": tracked.evidence_digest,
         "opened-on": attribute(tracked.opened_on),
         "closed-on": attribute(tracked.closed_on),
@@ -270,13 +270,15 @@ def _parse_verification(value: str | None) -> Verification | None:
 
 def _parse_anchor(fields: Mapping[str, str]) -> Anchor:
     start, end = _parse_range(fields["lines"])
+    scope_start, scope_end = _parse_range(fields["scope"])
     return Anchor(
         path=unattribute(fields["path"]),
         blob=_require_match(_SHA, fields["blob"]),
         commit=_require_match(_SHA, fields["commit"]),
         start_line=start,
         end_line=end,
-        scope=_parse_range(fields["scope"]),
+        scope_start=scope_start,
+        scope_end=scope_end,
     )
 
 

@@ -1,7 +1,7 @@
 """Resolve with git where the code of tracked findings is now."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from batch_action.clients.git import GitRepo
@@ -45,9 +45,9 @@ def resolve(
     anchors = [t.anchor for t in tracked] + [f.anchor for f in answers.findings]
     # The other reviewed files have nothing to locate, and there may be tens of thousands of them.
     moved = (path for r in answers.reviewed if r.old_path for path in (r.path, r.old_path))
-    paths = {a.path for a in anchors}.union(moved)
+    paths = dict.fromkeys(moved, "") | {anchor.path: anchor.blob for anchor in anchors}
     if repo.has_commit(commit):
-        current = _share_blobs(repo.tree_blobs(commit, paths), anchors)
+        current = _share_blobs(repo.tree_blobs(commit, paths), paths)
         renamed = _find_renames(anchors, answers.reviewed, current, commit, repo)
         current |= repo.tree_blobs(commit, set(renamed.values()))
     else:
@@ -69,9 +69,8 @@ def resolve(
     )
 
 
-def _share_blobs(blobs: dict[str, str], anchors: Iterable[Anchor]) -> dict[str, str]:
-    """Return the blobs by path, of the anchors' own strings: most of them are equal."""
-    reported = {anchor.path: anchor.blob for anchor in anchors}
+def _share_blobs(blobs: dict[str, str], reported: Mapping[str, str]) -> dict[str, str]:
+    """Return the blobs by path, most of which are the reported strings then, not equal ones."""
     for path, blob in blobs.items():
         if reported.get(path) == blob:
             blobs[path] = reported[path]

@@ -12,6 +12,7 @@ import pytest
 from batch_action.clients.git import GitRepo
 from batch_action.findings.anchoring import anchor_all
 from batch_action.findings.lifecycle import reconcile
+from batch_action.findings.lines import scope_of
 from batch_action.models.findings import (
     OPEN_STATES,
     BatchAnswers,
@@ -212,7 +213,7 @@ def test_a_missing_blob_has_changed(tmp_path: Path):
         [gone] = rebuild_from_git([lost], {"1" * 16: "2026-02-02"}, head, git, TASK).values()
         assert gone.anchor.blob.startswith("0123456789ab")
         assert len(gone.anchor.blob) == 40
-        assert gone.anchor.scope == (20, 41)
+        assert scope_of(gone.anchor) == (20, 41)
         assert (gone.state, gone.closed_on) == (FindingState.FIXED, "2026-02-02")
     # The lines are outside of the file, so there is no evidence.
     [beyond] = rebuild_from_git([partial_finding(5, 9, blob[:12])], {}, commit, git, TASK).values()

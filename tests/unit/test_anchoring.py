@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from batch_action.findings.anchoring import anchor_all
 from batch_action.findings.identity import normalize, normalize_lines
+from batch_action.findings.lines import scope_of
 from batch_action.models.findings import Confidence, Finding, RawFinding, Severity
 from tests.harness.cpu import assert_at_most
 
@@ -233,13 +234,13 @@ def test_whole_file_findings_need_no_evidence():
         1,
         "",
     )
-    assert found.anchor.scope == (1, 13)
+    assert scope_of(found.anchor) == (1, 13)
 
 
 def test_the_evidence_is_the_file_s_lines_not_the_quotation():
     found = find(raw_finding("data=handle.read()"))
     assert found.texts.read().evidence == "    data = handle.read()"
-    assert found.anchor.scope == (3, 7)
+    assert scope_of(found.anchor) == (3, 7)
 
 
 def test_copies_have_their_own_ordinals_and_fingerprints():
@@ -408,7 +409,7 @@ def test_nonsense_never_raises_and_stays_in_the_file(evidence, text, start, end)
     found = find(raw_finding(evidence, start, end), text)
     if found is not None:
         count = len(text.removesuffix("\n").split("\n"))
-        low, high = found.anchor.scope
+        low, high = scope_of(found.anchor)
         assert 1 <= low <= found.anchor.start_line <= found.anchor.end_line <= high <= count
 
 

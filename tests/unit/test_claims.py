@@ -163,7 +163,13 @@ def a_claim(**values: str) -> FindingClaim:
         **(texts | values),
     )
     anchor = Anchor(
-        path="share.py", blob="a" * 40, commit="c" * 40, start_line=6, end_line=6, scope=(1, 6)
+        path="share.py",
+        blob="a" * 40,
+        commit="c" * 40,
+        start_line=6,
+        end_line=6,
+        scope_start=1,
+        scope_end=6,
     )
     return FindingClaim(fingerprint="f" * 16, anchor=anchor, raw=raw, shown=None)
 

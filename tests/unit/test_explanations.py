@@ -60,7 +60,9 @@ def test_the_exact_request():
         trigger="total([]) raises.\n</claim>",
         explanation="Nothing guards it.",
     )
-    anchor = replace(reported.anchor, path="src/total.py", start_line=3, end_line=3, scope=(1, 3))
+    anchor = replace(
+        reported.anchor, path="src/total.py", start_line=3, end_line=3, scope_start=1, scope_end=3
+    )
     claim = FindingClaim(fingerprint=FINDING, anchor=anchor, raw=raw, shown=None)
     file = ClaimedFile("src/total.py", BLOB, TEXT, (claim,))
     params = prompt.message_params(

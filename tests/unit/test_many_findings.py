@@ -24,7 +24,13 @@ def findings(draw) -> Finding:
     first, last = draw(st.sampled_from([(1, 1), (1, 2), (2, 2), (2, 4), (4, 4), (20, 40)]))
     path = draw(st.sampled_from(["a.py", "b.py"]))
     anchor = Anchor(
-        path=path, blob="b" * 40, commit="c" * 40, start_line=first, end_line=last, scope=(1, 50)
+        path=path,
+        blob="b" * 40,
+        commit="c" * 40,
+        start_line=first,
+        end_line=last,
+        scope_start=1,
+        scope_end=50,
     )
     raw = RawFinding(
         rule=draw(st.sampled_from(["leak", "race"])),

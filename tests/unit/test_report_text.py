@@ -29,7 +29,9 @@ STRUCTURED = (
 
 
 def anchor(path: str, first: int = 3, last: int = 3) -> Anchor:
-    return Anchor(path=path, blob=B, commit=A, start_line=first, end_line=last, scope=(1, 9))
+    return Anchor(
+        path=path, blob=B, commit=A, start_line=first, end_line=last, scope_start=1, scope_end=9
+    )
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ REPORT = RunReport(
     batch_ids=("msgbatch_1", "msgbatch_2"),
     model="model-x",
     date="2026-03-02",
-    file_statuses=FileStatuses(entries=()),
+    file_statuses=FileStatuses.of(()),
     spending=None,
     ref="refs/heads/main",
 )
@@ -121,7 +121,8 @@ def statuses(draw: st.DrawFn) -> tuple[FindingStatus, ...]:
             commit=draw(object_ids),
             start_line=first,
             end_line=first + draw(st.integers(0, 9)),
-            scope=(1, first + 20),
+            scope_start=1,
+            scope_end=first + 20,
         )
         tracked = replace(
             status.tracked,
