@@ -415,17 +415,17 @@ class LedgerView:
         return self._find_newest(scope)
 
     def _find_newest(self, scope: str | None) -> dict[str, BacklogFile]:
-        newest: dict[str, BacklogFile] = {}
+        newest: dict[str, tuple[str, str | None, datetime]] = {}
+        verdicts = self.verdicts
         for fact in self.selections:
             for path in _removed_paths(fact, scope):
                 newest.pop(path, None)
             for entry in fact.files:
-                before = newest.get(entry.path)
-                file = BacklogFile(entry.path, entry.blob, entry.old_blob, fact.at)
-                if before is not None and (before.path, before.blob) not in self.verdicts:
-                    file = before._replace(blob=entry.blob)
-                newest[entry.path] = file
-        return newest
+                path, old_blob, since = entry.path, entry.old_blob, fact.at
+                if path in newest and (path, newest[path][0]) not in verdicts:
+                    _, old_blob, since = newest[path]
+                newest[path] = entry.blob, old_blob, since
+        return {path: BacklogFile(path, *values) for path, values in newest.items()}
 
     @cached_property
     def excluded_paths(self) -> frozenset[str]:
