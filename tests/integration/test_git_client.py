@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from batch_action.clients.git import GitRepo, versions
+from batch_action.clients.git import GitRepo, runner, versions
 from batch_action.errors import ConfigError
 from batch_action.models.files import ChangeType, Hunk
 from tests.harness.git_repositories import Repo
@@ -177,6 +177,31 @@ def test_blobs_and_sizes(repo):
     assert next(git.blobs(wanted)) == (ids["b"], b"\0two")
     assert git.sizes(wanted) == {ids["a"]: 4, ids["b"]: 4, ids["c"]: 0}
     assert list(git.blobs([])) == []
+
+
+def test_which_blobs_are_missing(repo):
+    commit = repo.commit({"a.py": "x\n", "b.py": "y\n"})
+    git = GitRepo(repo.path)
+    a, b = git.tree_blobs(commit, ["a.py", "b.py"]).values()
+    assert git.missing_blobs([a, "0" * 40, commit, b]) == {"0" * 40, commit}
+    assert git.missing_blobs([a, a, b]) == git.missing_blobs([]) == frozenset()
+
+
+@pytest.mark.parametrize("size", [1, 60, 61, 64 * 1024])
+def test_a_tree_is_the_same_in_whatever_pieces_it_is_read(repo, monkeypatch, size):
+    names = [f"folder {n}/\u00e9\n{'x' * n}.py" for n in range(9)]
+    commit = repo.commit(dict.fromkeys(names, "x\n"))
+    monkeypatch.setattr(runner, "PIECE_BYTES", size)
+    git = GitRepo(repo.path)
+    assert sorted(change.path for change in git.tree(commit)) == sorted(names)
+    with pytest.raises(ConfigError, match="git ls-tree failed"):
+        git.tree("f" * 40)
+
+
+def test_git_maps_a_bounded_part_of_a_pack(repo):
+    repo.commit({"a.py": "x\n"})
+    git = GitRepo(repo.path)
+    assert int(git.runner.output("config", "--type=int", "core.packedGitLimit")) <= 2**25
 
 
 def test_hunks(repo):
