@@ -7,6 +7,9 @@ from typing import IO
 
 from batch_action.errors import ConfigError
 
+FREE_SPACE = "Free some space, or set TMPDIR to a folder that has it."
+"""What helps when a temporary file cannot be written."""
+
 
 class TemporaryFile:
     """Bytes that are written once and read back; threads may read at the same time.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from batch_action.clients.actions_runner import Runner
+from batch_action.clients.temporary_file import FREE_SPACE
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, GitHubError, Interrupted, NameTakenError
 from batch_action.ledger import codec, compaction, pull_requests
@@ -175,15 +176,15 @@ def save(ctx: RunContext, session: LedgerSession, *, reserved_bytes: int = 0) ->
     if ctx.artifacts is None:
         if ctx.settings.state_dir is None:
             ctx.runner.results_folder()
-        with tempfile.TemporaryFile() as encoded:
-            with _too_large_as_error():
-                codec.write(written, encoded, secret, reserved_bytes)
+        with _encoding_errors(), tempfile.TemporaryFile() as encoded:
+            codec.write(written, encoded, secret, reserved_bytes)
             encoded.seek(0)
-            session.file_digest = hashlib.file_digest(encoded, "sha256").digest()
+            file_digest = hashlib.file_digest(encoded, "sha256").digest()
             encoded.seek(0)
             _write_file(ctx.runner, state_file_of(ctx.state_dir, session.access), encoded)
+        session.file_digest = file_digest
     else:
-        with _too_large_as_error():
+        with _encoding_errors():
             data = codec.encode(written, secret, reserved_bytes)
         number = _upload(
             ctx.artifacts,
@@ -199,7 +200,8 @@ def save(ctx: RunContext, session: LedgerSession, *, reserved_bytes: int = 0) ->
 
 
 @contextmanager
-def _too_large_as_error() -> Iterator[None]:
+def _encoding_errors() -> Iterator[None]:
+    """Raise ConfigError when a ledger is too large, or its temporary file cannot be written."""
     try:
         yield
     except codec.TooLargeError as error:
@@ -207,6 +209,10 @@ def _too_large_as_error() -> Iterator[None]:
             f"The ledger cannot be saved: {error}.",
             fix="Narrow `paths`, or start a new ledger with another `state-key`.",
         ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"The ledger cannot be written to a temporary file: {error.strerror}.", fix=FREE_SPACE
+        ) from error
 
 
 def _needs_renewal(service: "ArtifactService | None", session: LedgerSession) -> bool:

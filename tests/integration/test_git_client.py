@@ -1,9 +1,10 @@
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from batch_action.clients.git import GitRepo, runner, versions
+from batch_action.clients.git import GitRepo, OpenObjects, runner, versions
 from batch_action.errors import ConfigError
 from batch_action.models.files import ChangeType, Hunk
 from tests.harness.git_repositories import Repo
@@ -196,6 +197,37 @@ def test_a_tree_is_the_same_in_whatever_pieces_it_is_read(repo, monkeypatch, siz
     assert sorted(change.path for change in git.tree(commit)) == sorted(names)
     with pytest.raises(ConfigError, match="git ls-tree failed"):
         git.tree("f" * 40)
+
+
+def test_git_says_more_about_damaged_blobs_than_a_pipe_holds(repo):
+    commit = repo.commit({f"{n}.py": f"{n}\n" for n in range(1_000)})
+    git = GitRepo(repo.path)
+    ids = git.tree_blobs(commit, [f"{n}.py" for n in range(1_000)]).values()
+    for sha in ids:
+        path = repo.path / ".git/objects" / sha[:2] / sha[2:]
+        path.chmod(0o644)
+        path.write_bytes(b"")
+    assert git.sizes(ids) == {}
+    assert git.missing_blobs(ids) == frozenset(ids)
+    assert list(git.blobs(ids)) == []
+    with OpenObjects(git.runner) as objects:
+        assert objects.sizes(ids) == {}
+
+
+@pytest.mark.parametrize("ids", [[""], ["", "x y", "-h"]])
+def test_what_is_no_id_is_no_blob(repo, ids):
+    repo.commit({"a.py": "x\n"})
+    git = GitRepo(repo.path)
+    assert git.sizes(ids) == {}
+    assert git.missing_blobs(ids) == frozenset(ids)
+
+
+def test_a_tree_that_finds_no_space_is_a_config_error(repo, monkeypatch):
+    commit = repo.commit({"a.py": "x\n"})
+    git = GitRepo(repo.path)
+    monkeypatch.setattr(tempfile, "tempdir", str(repo.path / "missing"))
+    with pytest.raises(ConfigError, match=r"output of git ls-tree cannot be written.*TMPDIR"):
+        git.tree(commit)
 
 
 def test_git_maps_a_bounded_part_of_a_pack(repo):

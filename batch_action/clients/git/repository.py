@@ -12,6 +12,7 @@ from pathlib import Path
 from batch_action.clients.git.runner import (
     REGULAR_FILE_MODES,
     GitRunner,
+    as_lines,
     complete_clone,
     git_error,
     is_commit_id,
@@ -111,7 +112,7 @@ class GitRepo:
             return False
         # A missing one is named as such, or, in a partial clone, ends the call.
         kinds = ("commit", "tree")
-        feed = _lines(f"{sha}^{{{kind}}}" for kind in kinds)
+        feed = as_lines(f"{sha}^{{{kind}}}" for kind in kinds)
         _, out, _ = self.runner.call("cat-file", "--batch-check=%(objecttype)", feed=feed)
         if is_present := tuple(out.decode("utf-8", "replace").split()) == kinds:
             self._present.add(sha)
@@ -161,11 +162,11 @@ class GitRepo:
 
     def _commits_among(self, ids: Sequence[str]) -> list[str]:
         check = "--batch-check=%(objectname) %(objecttype)"
-        lines = self.runner.output("cat-file", check, feed=_lines(ids)).decode().splitlines()
+        lines = self.runner.output("cat-file", check, feed=as_lines(ids)).decode().splitlines()
         return [line.split()[0] for line in lines if line.endswith(" commit")]
 
     def _rev_list(self, *options: str, tips: Iterable[str]) -> list[str]:
-        out = self.runner.output("rev-list", *options, "--stdin", feed=_lines(tips))
+        out = self.runner.output("rev-list", *options, "--stdin", feed=as_lines(tips))
         return out.decode().splitlines()
 
     def _distance(self, older: str, newer: str) -> int:
@@ -291,7 +292,7 @@ class GitRepo:
         self, commit: str, status: ChangeType, paths: Iterable[str] = ()
     ) -> Iterator[FileChange]:
         command = ["ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths]
-        for out in self.runner.records(*command):
+        for out in self.runner.pieces(*command):
             yield from parse_tree(out, status)
 
     def tree_blobs(self, commit: str, paths: Collection[str]) -> dict[str, str]:
@@ -392,15 +393,16 @@ class GitRepo:
     def sizes(self, ids: Iterable[str]) -> dict[str, int]:
         """Return the size in bytes of each blob that is in this clone, by id."""
         return {
-            given if given == words[0] else words[0]: int(words[2])  # Of equal strings the given.
+            # The keys are the given strings, not equal ones, to save memory.
+            given if given == words[0] else words[0]: int(words[2])
             for given, words, _ in self.runner.cat_file("--batch-check", dict.fromkeys(ids))
-            if words[1] == "blob"
+            if words[1:2] == ["blob"]
         }
 
     def missing_blobs(self, ids: Iterable[str]) -> frozenset[str]:
         """Return those ids that are no blob of this clone; of the others nothing is kept."""
         answers = self.runner.cat_file("--batch-check", ids)
-        return frozenset(given for given, words, _ in answers if words[1] != "blob")
+        return frozenset(given for given, words, _ in answers if words[1:2] != ["blob"])
 
     def blobs(self, ids: Iterable[str]) -> Generator[tuple[str, bytes]]:
         """Yield `(id, bytes)` in the given order, one blob in memory at a time; skip missing ones.
@@ -466,10 +468,6 @@ class GitRepo:
 def _reason(stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     return lines[0].removeprefix("error: ").rstrip(".") if lines else "git gave no reason"
-
-
-def _lines(texts: Iterable[str]) -> Iterator[bytes]:
-    return (f"{text}\n".encode() for text in texts)
 
 
 def _tree_entries(blobs: Iterable[str]) -> Iterator[bytes]:

@@ -16,13 +16,16 @@ import os
 import re
 import subprocess
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from threading import Thread
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
+from batch_action.clients.temporary_file import FREE_SPACE
 from batch_action.errors import ConfigError, advice
 from batch_action.models.files import ChangeType, FileChange, Hunk, LineChange
 from batch_action.text import normalize_line_ends
@@ -109,14 +112,23 @@ class GitRunner:
                 output_stream=file,
             )
 
-    def records(self, *args: str) -> Iterator[bytes]:
-        """Run `git ARGS` and yield its output, which may be large, cut after some of its NULs.
+    def pieces(self, *args: str) -> Iterator[bytes]:
+        """Run `git ARGS` and yield its output, which may be large, in pieces that end with a NUL.
 
         Raises:
-            ConfigError: git failed; the message holds the last line of its error output.
+            ConfigError: git failed; the message holds the last line of its error output. Or its
+                output cannot be written to a temporary file.
         """
-        with tempfile.TemporaryFile(prefix="batch-action-output-") as file:
-            code, _, stderr = self.call(*args, file=file)
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context(tempfile.TemporaryFile(prefix="batch-action-output-"))
+                code, _, stderr = self.call(*args, file=file)
+            except OSError as error:
+                raise ConfigError(
+                    f"The output of git {args[0]} cannot be written to a temporary file: "
+                    f"{error.strerror}.",
+                    fix=FREE_SPACE,
+                ) from error
             if code:
                 raise git_error(args, stderr)
             file.seek(0)
@@ -153,21 +165,22 @@ class GitRunner:
                 as_process=True,
                 env=env,
             )
-            try:
-                yield process.stdout
-            finally:
-                process.stdout.close()
-                process.stderr.close()
-                # A caller that stops reading early breaks the pipe: that is no failure.
-                if process.proc is not None:
-                    process.proc.wait()
+            with _drained(process.stderr):
+                try:
+                    yield process.stdout
+                finally:
+                    process.stdout.close()
+                    # A caller that stops reading early breaks the pipe: that is no failure.
+                    if process.proc is not None:
+                        process.proc.wait()
 
     def cat_file(
         self, option: str, ids: Iterable[str]
     ) -> Iterator[tuple[str, list[str], IO[bytes]]]:
         """Run `git cat-file` with `--batch` or `--batch-check`; a missing object is only missing.
 
-        Yield each id with what git says about it, and the stream with what follows that.
+        Yield each id with git's words about it, and the stream. With `--batch` the caller must read
+        the bytes of the object, and one more, before the next id.
 
         Raises:
             ConfigError: git stopped early (a damaged object database).
@@ -175,10 +188,10 @@ class GitRunner:
         wanted = list(ids)
         if not wanted:
             return
-        feed = (f"{sha}\n".encode() for sha in wanted)
+        command = ["cat-file", option, "--buffer"]
         with (
             self.object_environment() as env,
-            self.stream(["cat-file", option, "--buffer"], feed=feed, env=env) as stdout,
+            self.stream(command, feed=as_lines(wanted), env=env) as stdout,
         ):
             for given in wanted:
                 words = stdout.readline().decode("utf-8", "surrogateescape").split()
@@ -194,14 +207,15 @@ class GitRunner:
         process = self._git.execute(
             ["git", "--no-pager", *args], istream=subprocess.PIPE, as_process=True, env=env
         )
-        try:
-            yield process.stdin, process.stdout
-        finally:
-            for stream in (process.stdin, process.stdout, process.stderr):
-                with suppress(BrokenPipeError):
-                    stream.close()
-            if process.proc is not None:
-                process.proc.wait()
+        with _drained(process.stderr):
+            try:
+                yield process.stdin, process.stdout
+            finally:
+                for stream in (process.stdin, process.stdout):
+                    with suppress(BrokenPipeError):
+                        stream.close()
+                if process.proc is not None:
+                    process.proc.wait()
 
     @contextmanager
     def scratch_repository(self) -> Iterator[dict[str, str]]:
@@ -334,6 +348,23 @@ def _quote(path: Path) -> str:
     """Return a path in git's C-style quotes: a bare colon would separate two paths."""
     text = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{text}"'
+
+
+def as_lines(texts: Iterable[str]) -> Iterator[bytes]:
+    """Yield the texts as lines, to feed git."""
+    return (f"{text}\n".encode() for text in texts)
+
+
+@contextmanager
+def _drained(stream: IO[bytes]) -> Iterator[None]:
+    """Read a stream to its end meanwhile: git would wait once it has filled the pipe."""
+    thread = Thread(target=deque, args=(stream, 0), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+        stream.close()
 
 
 @contextmanager
