@@ -26,14 +26,14 @@ class FindingTextsFile:
 
     def __init__(self) -> None:
         """Start without a finding."""
-        self.last: tuple[_Block, int, FindingTexts] | None = None
-        """What was read last."""
-        self.file = TemporaryFile(
-            "findings",
-            "Free some space, or set TMPDIR to a folder that has it: the answers stay at Anthropic "
-            "for 29 days, and the next collect fetches them.",
+        self._store = _Store(
+            TemporaryFile(
+                "findings",
+                "Free some space, or set TMPDIR to a folder that has it: the answers stay at "
+                "Anthropic for 29 days, and the next collect fetches them.",
+            )
         )
-        self._block = _Block(self)
+        self._block = _Block(self._store, 0)
 
     def keep(self, texts: KeptTexts) -> KeptTexts:
         """Write the texts of a finding, and return what reads them.
@@ -45,15 +45,25 @@ class FindingTextsFile:
         # In ASCII: a path may have bytes that are no text.
         data = json.dumps([raw, *(getattr(inside, name) for name in _LOCATED)]).encode()
         if self._block.is_written:
-            self._block = _Block(self)
+            self._block = _Block(self._store, self._block.number + 1)
         return _TextsOnDisk(self._block, self._block.add(data))
+
+
+@dataclass(slots=True)
+class _Store:
+    """What all blocks share; it must not refer to one, or the file would outlive its last user."""
+
+    file: TemporaryFile
+    last: tuple[int, int, FindingTexts] | None = None
+    """What was read last, with the number of its block and its number there."""
 
 
 class _Block:
     """Texts that are written at once."""
 
-    def __init__(self, texts: FindingTextsFile) -> None:
-        self._texts = texts
+    def __init__(self, store: _Store, number: int) -> None:
+        self.number = number
+        self._store = store
         self._offset = 0
         self._lengths = array("l")
         self._unwritten: list[bytes] = []
@@ -69,22 +79,22 @@ class _Block:
         self._unwritten.append(data)
         number = len(self._lengths) - 1
         if len(self._lengths) == WRITTEN_AT_ONCE:
-            self._offset = self._texts.file.append(b"".join(self._unwritten))
+            self._offset = self._store.file.append(b"".join(self._unwritten))
             self._unwritten.clear()
         return number
 
     def read(self, number: int) -> FindingTexts:
         """Return the texts of this number; those that were read last are at hand."""
-        last = self._texts.last
-        if last is None or last[:2] != (self, number):
-            self._texts.last = last = self, number, _parse(self._data(number))
+        last = self._store.last
+        if last is None or last[:2] != (self.number, number):
+            self._store.last = last = self.number, number, _parse(self._data(number))
         return last[2]
 
     def _data(self, number: int) -> bytes:
         if not self.is_written:
             return self._unwritten[number]
         offset = self._offset + sum(self._lengths[:number])
-        return self._texts.file.read(offset, self._lengths[number])
+        return self._store.file.read(offset, self._lengths[number])
 
 
 def _parse(data: bytes) -> FindingTexts:

@@ -71,7 +71,7 @@ def choose_baselined(
     ]
     if all(is_severe(status.tracked.severity) for status in new):
         return {}
-    files = first_run.files()
+    files = first_run.find_files()
     reported = sum(status.tracked.fingerprint in known for status in counted)
     candidates = {
         status.tracked.fingerprint: finding

@@ -24,7 +24,7 @@ class FirstRunPolicy:
 
     limit: int = 0
     """`first-run-limit`; 0 for none."""
-    files: Callable[[], AbstractSet[tuple[str, str]]] = frozenset
+    find_files: Callable[[], AbstractSet[tuple[str, str]]] = frozenset
     """Returns the (path, blob) of the first run that had no verdict before this run."""
     baselined: dict[str, str] = field(default_factory=dict)
     """The findings that it did not report: fingerprint to reviewed blob."""

@@ -52,7 +52,7 @@ def build(
         ),
         first_run=FirstRunPolicy(
             limit=settings.first_run_limit,
-            files=before_run.unreviewed_first_files if before_run else frozenset,
+            find_files=before_run.unreviewed_first_files if before_run else frozenset,
             baselined=view.baselined,
         )
         if settings.first_run_limit and ctx.run.pull_number is None

@@ -1,5 +1,7 @@
 """The texts of findings on disk are what was kept."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 from hypothesis import given
@@ -56,3 +58,20 @@ def test_texts_that_were_written_in_several_pieces(monkeypatch):
     kept = [file.keep(replace(finding.texts.read(), evidence=line)) for line in lines]
     assert [one.read().evidence for one in reversed(kept)] == lines[::-1]
     assert all(one.read().raw == finding.texts.read().raw for one in kept)
+
+
+def test_the_file_is_gone_with_the_last_finding():
+    finding = finding_status().finding
+    assert finding is not None
+    file = FindingTextsFile()
+    kept = [file.keep(finding.texts) for _ in range(2 * finding_texts.WRITTEN_AT_ONCE + 1)]
+    assert kept[0].read() == kept[-1].read() == finding.texts.read()
+    alive = weakref.ref(file._store.file)
+    gc.disable()
+    try:
+        del file
+        assert alive() is not None
+        del kept
+        assert alive() is None
+    finally:
+        gc.enable()

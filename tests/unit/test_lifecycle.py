@@ -940,7 +940,7 @@ def crashes(parts: Sequence[str], severities: Sequence[Severity]) -> list[RawFin
 
 
 def first_run(text: str, **values) -> FirstRunPolicy:
-    return FirstRunPolicy(files=lambda: frozenset({("a.py", blob_of(text))}), **values)
+    return FirstRunPolicy(find_files=lambda: frozenset({("a.py", blob_of(text))}), **values)
 
 
 @given(
