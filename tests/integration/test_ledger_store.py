@@ -1,12 +1,15 @@
 """The ledger between runs: its artifact names, which artifacts are trusted, and lost ledgers."""
 
+import errno
 import io
 import json
+import os
 import zipfile
 from typing import Any
 
 import pytest
 
+from batch_action.ledger import codec
 from batch_action.sandbox.github.runs import Run
 from tests.harness.foreign_artifacts import LEDGER_NAME, upload_foreign, zip_of
 from tests.harness.workflow import BAD, DAY, WORSE, WorkflowHarness
@@ -356,6 +359,23 @@ def test_nothing_is_sent_when_the_intent_cannot_be_saved(workflow: WorkflowHarne
     assert workflow.batches == []
     workflow.sandbox.faults.clear()
     assert workflow.run("submit").outputs["status"] == "submitted"
+
+
+@pytest.mark.parametrize("where", ["artifacts", "a file"])
+def test_nothing_is_sent_when_the_disk_is_full(
+    workflow: WorkflowHarness, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def write(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    workflow.commit({"a.js": BAD})
+    monkeypatch.setattr(codec, "write", write)
+    environ = {} if where == "artifacts" else without_artifacts(workflow)
+    failed = workflow.start("submit", {}, environ=environ)
+    assert failed.exit == 2, failed.log
+    assert "cannot be written to a temporary file: No space left on device." in failed.log
+    assert "TMPDIR" in failed.log
+    assert workflow.batches == []
 
 
 def test_a_batch_is_found_again_when_its_id_could_not_be_saved(
