@@ -4,7 +4,7 @@ import json
 from array import array
 from dataclasses import dataclass, fields
 
-from batch_action.clients.temporary_file import TemporaryFile
+from batch_action.clients.temporary_file import FREE_SPACE_FOR_ANSWERS, TemporaryFile
 from batch_action.models.findings import (
     Confidence,
     FindingTexts,
@@ -26,13 +26,7 @@ class FindingTextsFile:
 
     def __init__(self) -> None:
         """Start without a finding."""
-        self._store = _Store(
-            TemporaryFile(
-                "findings",
-                "Free some space, or set TMPDIR to a folder that has it: the answers stay at "
-                "Anthropic for 29 days, and the next collect fetches them.",
-            )
-        )
+        self._store = _Store(TemporaryFile("findings", FREE_SPACE_FOR_ANSWERS))
         self._block = _Block(self._store, 0)
 
     def keep(self, texts: KeptTexts) -> KeptTexts:

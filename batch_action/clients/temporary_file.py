@@ -9,6 +9,10 @@ from batch_action.errors import ConfigError
 
 FREE_SPACE = "Free some space, or set TMPDIR to a folder that has it."
 """What helps when a temporary file cannot be written."""
+FREE_SPACE_FOR_ANSWERS = (
+    f"{FREE_SPACE.removesuffix('.')}: the answers stay at Anthropic for 29 days, and the next "
+    "collect fetches them."
+)
 
 
 class TemporaryFile:

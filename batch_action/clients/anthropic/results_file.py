@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import groupby
 
 from batch_action.clients.anthropic.responses import outcome_of_line, worth
-from batch_action.clients.temporary_file import TemporaryFile
+from batch_action.clients.temporary_file import FREE_SPACE_FOR_ANSWERS, TemporaryFile
 from batch_action.models.requests import Outcome
 
 
@@ -23,11 +23,7 @@ class ResultsFile(Mapping[str, Outcome]):
         self._lengths = array("q", bytes(8 * len(self._ids)))
         self._worths = bytearray(len(self._ids))
         self._foreign: set[str] = set()
-        self._file = TemporaryFile(
-            "answers",
-            "Free some space, or set TMPDIR to a folder that has it: the answers stay at Anthropic "
-            "for 29 days, and the next collect fetches them.",
-        )
+        self._file = TemporaryFile("answers", FREE_SPACE_FOR_ANSWERS)
 
     @property
     def count(self) -> int:
